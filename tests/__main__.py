@@ -1,0 +1,111 @@
+"""`python -m tests [--only sqlite|postgres] [pytest's arguments]`: every test on SQLite, then on PostgreSQL.
+
+Exits with 0 only if no test failed. Where no PostgreSQL can be started it says why and goes on without.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from xml.etree import ElementTree
+
+from .postgres import PostgresServer, Unavailable
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class Outcome:
+    """What one run of pytest came to; `code` is its exit status."""
+
+    code: int
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+    skipped: int = 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests", description=__doc__)
+    parser.add_argument("--only", choices=["sqlite", "postgres"], help="one of the two databases")
+    options, arguments = parser.parse_known_args()
+    # Whatever ends this program ends it through its `finally`s: the server goes, the folders go.
+    signal.signal(signal.SIGTERM, interrupt)
+    began = time.monotonic()
+    outcomes = []
+    if options.only != "postgres":
+        print("The tests on SQLite", flush=True)
+        outcomes.append(run_pytest(arguments, database_url=None))
+    if options.only != "sqlite":
+        try:
+            with PostgresServer() as server:
+                print(f"The tests on PostgreSQL {server.version} ({server.binaries})", flush=True)
+                outcomes.append(run_pytest(arguments, database_url=server.url))
+        except Unavailable as reason:
+            print(f"Not run on PostgreSQL: {reason}", flush=True)
+            if options.only or os.environ.get("CI"):
+                outcomes.append(Outcome(code=1, errors=1))
+    if len(outcomes) > 1:
+        print(closing_line(outcomes, time.monotonic() - began), flush=True)
+    return max(outcome.code for outcome in outcomes)
+
+
+def interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def run_pytest(arguments: list[str], database_url: str | None) -> Outcome:
+    """Run pytest in a process of its own, with a data folder of its own; Ctrl-C lets it tidy up."""
+    with tempfile.TemporaryDirectory(prefix="tests-") as folder:
+        report = Path(folder) / "report.xml"
+        environment = {name: value for name, value in os.environ.items() if name != "TEST_DATABASE_URL"}
+        if database_url:
+            environment["TEST_DATABASE_URL"] = database_url
+        command = [sys.executable, "-m", "pytest", f"--junitxml={report}", *arguments]
+        pytest = subprocess.Popen(command, cwd=ROOT, env=environment)
+        try:
+            code = pytest.wait()
+        except KeyboardInterrupt:
+            pytest.send_signal(signal.SIGINT)
+            pytest.wait()
+            raise
+        return read_outcome(code, report)
+
+
+def read_outcome(code: int, report: Path) -> Outcome:
+    """Count what pytest's JUnit report tells; a run that died before it wrote one is an error."""
+    if not report.exists():
+        return Outcome(code=code or 1, errors=1)
+    suite = next(ElementTree.parse(report).getroot().iter("testsuite"))
+    tests, failed, errors, skipped = (
+        int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")
+    )
+    return Outcome(code, max(0, tests - failed - errors - skipped), failed, errors, skipped)
+
+
+def closing_line(outcomes: list[Outcome], seconds: float) -> str:
+    """Both runs in one line of pytest's own style, `==== 1 failed, 20 passed in 3.21s ====`."""
+    words = []
+    for name, one in (
+        ("failed", "failed"),
+        ("passed", "passed"),
+        ("skipped", "skipped"),
+        ("errors", "error"),
+    ):
+        count = sum(getattr(outcome, name) for outcome in outcomes)
+        if count:
+            words.append(f"{count} {name if count > 1 else one}")
+    return f" {', '.join(words) or 'no tests ran'} in {seconds:.2f}s ".center(100, "=")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,125 @@
+"""What every test gets: its own settings, its own database, and the oracle that nothing went wrong unseen.
+
+`TEST_DATABASE_URL` (given by `python -m tests`) names a PostgreSQL server; without it the tests use SQLite.
+"""
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from .product import Product, ProductMaker
+
+HERE = Path(__file__).parent
+DATA_DIR = Path(tempfile.mkdtemp(prefix="tests-data-"))
+
+# Before Django reads its settings: what the developer's shell says is no business of a test.
+for name in (
+    "ALLOWED_HOSTS",
+    "BROKER_URL",
+    "CSRF_TRUSTED_ORIGINS",
+    "DATABASE_URL",
+    "DEBUG",
+    "HTTPS",
+    "HTTP_ALLOW",
+):
+    os.environ.pop(name, None)
+os.environ["DJANGO_SETTINGS_MODULE"] = "runs_dashboard.settings"
+os.environ["DATA_DIR"] = str(DATA_DIR)
+os.environ["SECRET_KEY"] = "only-for-the-tests-and-long-enough"
+if "TEST_DATABASE_URL" in os.environ:
+    os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from django.conf import settings
+
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a slow one tests nothing
+    settings.AXES_ENABLED = False  # wants a request for each sign-in; the tests of the lockout switch it on
+    if "TEST_DATABASE_URL" not in os.environ:
+        # A file, not Django's in-memory default: threads and locks are then what they are in the product.
+        settings.DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(DATA_DIR, ignore_errors=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The folder is the marker. The browser comes last: its driver keeps a loop in the main thread."""
+    for item in items:
+        folder = item.path.relative_to(HERE).parts[0]
+        if folder in ("browser", "process"):
+            item.add_marker(folder)
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows what the real products that it used have printed."""
+    report = yield
+    if report.failed:
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(value, Product):
+                report.sections.append((f"log of {name} ({value.url})", value.read_log()[-20_000:]))
+    return report
+
+
+# --- nothing goes wrong unseen ------------------------------------------------------------------
+
+
+class _Errors(logging.Handler):
+    """Keeps what a server log must not hold: an answer of 500, a traceback that nobody caught."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name == "django.request" or record.exc_info:
+            self.messages.append(logging.Formatter().format(record))
+
+
+WATCHED = ("django.request", "runs_dashboard", "asyncio", "uvicorn.error", "celery")
+
+
+@pytest.fixture(autouse=True)
+def server_errors(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails the test during which a server error was logged, unless it asked for `expected_server_errors`."""
+    handler = _Errors()
+    loggers = [logging.getLogger(name) for name in WATCHED]
+    for logger in loggers:
+        logger.addHandler(handler)
+    if "expected_server_errors" in request.fixturenames:
+        request.getfixturevalue("expected_server_errors").append(handler.messages)
+    yield
+    for logger in loggers:
+        logger.removeHandler(handler)
+    if "expected_server_errors" in request.fixturenames:
+        assert handler.messages, "this test expects a server error, and there was none"
+    else:
+        assert not handler.messages, "logged during the test:\n" + "\n".join(handler.messages)
+
+
+@pytest.fixture
+def expected_server_errors() -> list[list[str]]:
+    """For the test of a server error: its first item is the list of messages logged so far."""
+    return []
+
+
+# --- the real product ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def make_product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProductMaker]:
+    """Makes products on the database of this test run. They are ended with the session, unless before."""
+    maker = ProductMaker(tmp_path_factory.mktemp, os.environ.get("TEST_DATABASE_URL"))
+    yield maker
+    maker.close()
