@@ -239,12 +239,15 @@ class ProductMaker:
             self.end(product)
 
 
-def wait_for(look: Callable[[], Found], what: str, *, seconds: float = 10.0) -> Found:
-    """Look until something true is found, and return it; raises AssertionError naming `what` if not."""
+def wait_for(look: Callable[[], Found], what: str, *, seconds: float = 10.0, every: float = 0.005) -> Found:
+    """Look until something true is found, and return it; raises AssertionError naming `what` if not.
+
+    `seconds` bounds the wait; `every` is the pause between two looks, longer where a look costs time.
+    """
     deadline = time.monotonic() + seconds
     while True:
         found = look()
         if found:
             return found
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.005)
+        time.sleep(every)

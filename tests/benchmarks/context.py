@@ -1,0 +1,119 @@
+"""What a benchmark is given: running products, flows to load into them, and instruments."""
+
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from ..product import Product, ProductMaker, wait_for
+
+FINAL = ("succeeded", "failed", "stopped")
+
+
+class Context:
+    """Lends products to one benchmark after another; what a benchmark started ends with it."""
+
+    def __init__(self, folder: Path, server_url: str | None) -> None:
+        self.folder = folder
+        self.make_product = ProductMaker(self.make_folder, server_url)
+
+    def make_folder(self, name: str) -> Path:
+        """A new empty folder."""
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.folder))
+
+    @contextmanager
+    def running(self, **environment: str) -> Iterator[Product]:
+        """A product that was started on an empty data folder; it ends with the block."""
+        product = self.make_product(**environment)
+        try:
+            yield product.start()
+        finally:
+            self.make_product.end(product)
+
+
+@dataclass
+class Meter:
+    """Wall seconds, and CPU seconds of all of a product's processes, between the ends of a block."""
+
+    seconds: float = 0.0
+    cpu: float = 0.0
+    times: list[float] = field(default_factory=list)
+
+
+@contextmanager
+def measured(product: Product) -> Iterator[Meter]:
+    meter = Meter()
+    cpu, began = cpu_seconds(product), time.monotonic()
+    yield meter
+    meter.seconds = time.monotonic() - began
+    meter.cpu = cpu_seconds(product) - cpu
+
+
+def cpu_seconds(product: Product) -> float:
+    """CPU time that the product's processes took so far, with that of their children which ended."""
+    total = 0.0
+    for process in product.processes():
+        try:
+            total += sum(process.cpu_times()[:4])
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The value that `percent` of a hundred do not exceed; the only value of a list of one."""
+    if len(values) == 1:
+        return values[0]
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+# --- runs by the API --------------------------------------------------------------------------------
+
+
+def command_flow(name: str, run: Sequence[str], **more: object) -> str:
+    """The YAML of a flow of one command step; `more` are further keys of the flow (JSON is YAML)."""
+    step = {"id": "work", "component": "command", "with": {"run": list(run)}}
+    return json.dumps({"id": name, "name": name, **more, "steps": [step]})
+
+
+def post_webhook(api: httpx.Client, flow: str, **args: object) -> str:
+    """Start a flow; returns the id of its run."""
+    answer = api.post(f"/webhooks/{flow}", json=args)
+    assert answer.status_code == 202, answer.text
+    identity: str = answer.json()["id"]
+    return identity
+
+
+def read_run(api: httpx.Client, run: str) -> dict[str, Any]:
+    answer = api.get(f"/api/v1/flow-runs/{run}")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def wait_until_final(
+    api: httpx.Client, run: str, seconds: float = 120, every: float = 0.05
+) -> dict[str, Any]:
+    """The run's object as soon as its phase is final; asked for every so many seconds."""
+
+    def look() -> dict[str, Any] | None:
+        found = read_run(api, run)
+        return found if found["phase"] in FINAL else None
+
+    return wait_for(look, f"run {run} is final", seconds=seconds, every=every)
+
+
+def read_lines(api: httpx.Client, run: str, **query: int) -> list[dict[str, Any]]:
+    """A page of a run's log entries."""
+    answer = api.get(f"/api/v1/flow-runs/{run}/flow-run-logs", params=query)
+    assert answer.status_code == 200, answer.text
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
