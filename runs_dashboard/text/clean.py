@@ -1,4 +1,4 @@
-"""Characters that a database or a terminal refuses, replaced in one place (the same on SQLite and PostgreSQL)."""
+"""Characters that a database refuses, replaced in one place: the same on SQLite and PostgreSQL."""
 
 import math
 import re

@@ -47,8 +47,8 @@ class Line(msgspec.Struct, gc=False):
 class Intake:
     """Turns one stream of bytes into lines, the same lines wherever the pieces are cut.
 
-    UTF-8 with errors as U+FFFD; split at line feeds only, so that messages joined again (a line feed after each
-    that is not open) are what was printed. Lines over `max_line` characters go on in further entries.
+    UTF-8 with errors as U+FFFD; split at line feeds only, so that messages joined again (a line feed after
+    each that is not open) are what was printed. Lines over `max_line` characters go on in further entries.
     """
 
     def __init__(

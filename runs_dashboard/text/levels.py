@@ -17,11 +17,11 @@ LEVEL_NUMBERS = {name: number for number, name in enumerate(LEVELS)}
 DEBUG, INFO, WARNING, ERROR, CRITICAL = range(5)
 
 _WORDS = {
-    **dict.fromkeys("trace trc debug dbg fine finer finest verbose vrb".split(), DEBUG),
-    **dict.fromkeys("info inf information informational notice note log".split(), INFO),
-    **dict.fromkeys("warn warning wrn".split(), WARNING),
-    **dict.fromkeys("error err severe".split(), ERROR),
-    **dict.fromkeys("critical crit fatal ftl panic emerg emergency alert".split(), CRITICAL),
+    **dict.fromkeys(["trace", "trc", "debug", "dbg", "fine", "finer", "finest", "verbose", "vrb"], DEBUG),
+    **dict.fromkeys(["info", "inf", "information", "informational", "notice", "note", "log"], INFO),
+    **dict.fromkeys(["warn", "warning", "wrn"], WARNING),
+    **dict.fromkeys(["error", "err", "severe"], ERROR),
+    **dict.fromkeys(["critical", "crit", "fatal", "ftl", "panic", "emerg", "emergency", "alert"], CRITICAL),
 }
 _LETTERS = {
     "V": DEBUG,
@@ -77,9 +77,7 @@ _TERSE = re.compile(
     r"|[\w./\\-]+:\d+(?::\d+)?: (?:fatal )?(?P<compiler>error|warning|note): "
     r"|::(?P<command>error|warning|notice|debug)(?: [^:]*)?::"
 )
-_LOGFMT = re.compile(
-    r'(?:[\w.@-]+=(?:"[^"]{0,200}"|[^\s"]{0,200}) +){0,4}(?:level|lvl|severity)="?([A-Za-z]+)\b'
-)
+_LOGFMT = re.compile(r'(?:[\w.@-]+=(?:"[^"]{0,200}"|[^\s"]{0,200}) +){0,4}(?:level|lvl|severity)="?([A-Za-z]+)\b')
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 

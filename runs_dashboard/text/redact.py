@@ -48,7 +48,7 @@ class Redactor:
         self._masked = 0
 
     def fork(self) -> Self:
-        """A redactor of the same secrets that has read nothing yet; the other stream of a program needs one."""
+        """A redactor of the same secrets that has read nothing yet: each stream needs its own."""
         twin = type(self).__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin._held = ""
@@ -94,7 +94,7 @@ class Redactor:
         return MASK if self.redact(str(value)) != str(value) else value
 
     def _find_cut(self, text: str) -> int:
-        """Where the longest end that is a proper beginning of a spelling starts; the length if there is none."""
+        """Where the longest end starts that is a proper beginning of a spelling; the length without one."""
         size = len(text)
         start = max(text.rfind("\n") + 1, size - self._longest + 1)
         for cut in range(start, size):
@@ -170,7 +170,7 @@ def _both_cases(encoded: str) -> Iterator[str]:
 
 
 def _base64(raw: bytes, shift: int) -> Iterator[str]:
-    """The characters that `raw` alone decides when `shift` bytes (mod 3) come before it, then with its end."""
+    """The characters that `raw` alone decides behind `shift` bytes (mod 3), then those with its end."""
     size = shift + len(raw)
     # The first characters hold bits of what comes before: 2 after one byte, 3 after two.
     begin = (0, 2, 3)[shift]

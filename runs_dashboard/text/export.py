@@ -1,0 +1,186 @@
+"""A run's log as a file: blocks of bytes of about 64 KB, whatever the length of the log.
+
+An entry has `line`, `at` (an aware datetime), `level` (0..4), `stream`, `system`, `message`, `is_open` and
+`action`.
+"""
+
+import csv
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from .ansi import strip
+from .levels import LEVELS
+
+BLOCK = 65_536
+
+
+class Entry(Protocol):
+    """What an exporter reads of a log entry."""
+
+    line: int
+    at: datetime
+    level: int
+    stream: str | None
+    system: bool
+    message: str
+    is_open: bool
+    action: str | None
+
+
+def as_txt(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """The text a reader sees, a line an entry, no escape sequences; our own lines begin with `[system] `.
+
+    Equal to what was printed where that held no escape sequence and no carriage return.
+    """
+    return _join(_write_txt(entries))
+
+
+def as_raw(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """Byte for byte what the steps printed; our own lines are left out."""
+    size = 0
+    parts: list[str] = []
+    for entry in entries:
+        if entry.system:
+            continue
+        message = entry.message
+        parts.append(message if entry.is_open else message + "\n")
+        size += len(message)
+        if size >= BLOCK:
+            yield "".join(parts).encode()
+            parts.clear()
+            size = 0
+    if parts:
+        yield "".join(parts).encode()
+
+
+def as_ndjson(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """A JSON object a line with the fields of the API's log entry; the message as printed.
+
+    `open` is there, and true, where no line feed followed the message.
+    """
+    return _join(_write_ndjson(entries))
+
+
+def as_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """RFC 4180 with a header row; what a spreadsheet would take for a formula begins with an apostrophe."""
+    return _join(_write_csv(entries))
+
+
+def neutralise(cell: str) -> str:
+    """A cell in, one out that no spreadsheet computes; plain numbers stay as they are."""
+    if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell):
+        return "'" + cell
+    return cell
+
+
+def safe_filename(name: str) -> str:
+    """Any text in, a file name of at most 100 ASCII letters, digits, `.`, `_`, `-` out, good everywhere."""
+    letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    short = re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9._-]+", "-", letters)).strip("-. ")[:100].rstrip("-.")
+    if not short:
+        return "download"
+    return f"_{short}"[:100] if _DEVICE.fullmatch(short.partition(".")[0].upper()) else short
+
+
+# OWASP, CSV injection: these characters first, also behind blanks, also in their full-width forms.
+_FORMULA = re.compile("[\t\r\n]|[\\s\u200b-\u200f\u2060\ufeff\"']*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_DEVICE = re.compile(r"CON|PRN|AUX|NUL|(?:COM|LPT)\d")
+
+
+class _Row(msgspec.Struct, gc=False, omit_defaults=True):
+    line: int
+    timestamp: str
+    level: str
+    message: str
+    action: str | None
+    stream: str | None
+    system: bool
+    open: bool = False
+
+
+def _write_txt(entries: Iterable[Entry]) -> Iterator[bytes]:
+    source: tuple[Any, Any] | None = None
+    for entry in entries:
+        text = strip(entry.message)
+        # What another step or stream left open is ended first, else two lines would read as one.
+        if source is not None and (entry.system or source != (entry.action, entry.stream)):
+            text = "\n" + text if not entry.system else f"\n[system] {text}"
+        elif entry.system:
+            text = f"[system] {text}"
+        source = (entry.action, entry.stream) if entry.is_open else None
+        yield (text if entry.is_open else text + "\n").encode()
+
+
+def _write_ndjson(entries: Iterable[Entry]) -> Iterator[bytes]:
+    encode = msgspec.json.Encoder().encode
+    for entry in entries:
+        row = _Row(
+            entry.line,
+            _format_time(entry.at),
+            LEVELS[entry.level],
+            entry.message,
+            entry.action,
+            entry.stream,
+            entry.system,
+            entry.is_open,
+        )
+        yield encode(row) + b"\n"
+
+
+def _write_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
+    rows = _Lines()
+    writer = csv.writer(rows)
+    writer.writerow(("line", "timestamp", "level", "action", "stream", "system", "message"))
+    yield rows.take()
+    for entry in entries:
+        writer.writerow(
+            (
+                entry.line,
+                _format_time(entry.at),
+                LEVELS[entry.level],
+                neutralise(entry.action or ""),
+                entry.stream or "",
+                "true" if entry.system else "false",
+                neutralise(strip(entry.message)),
+            )
+        )
+        yield rows.take()
+
+
+class _Lines:
+    """The file that csv.writer writes a row to."""
+
+    def __init__(self) -> None:
+        self._row = ""
+
+    def write(self, row: str) -> None:
+        self._row = row
+
+    def take(self) -> bytes:
+        return self._row.encode()
+
+
+def _format_time(at: datetime) -> str:
+    """ISO 8601, UTC, milliseconds."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _join(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in blocks of about 64 KB."""
+    size = 0
+    block: list[bytes] = []
+    for piece in pieces:
+        block.append(piece)
+        size += len(piece)
+        if size >= BLOCK:
+            yield b"".join(block)
+            block.clear()
+            size = 0
+    if block:
+        yield b"".join(block)
