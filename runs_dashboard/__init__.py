@@ -1,0 +1,1 @@
+"""Runs Dashboard: one console for the workflow runs of any engine."""

@@ -1,0 +1,75 @@
+"""The domain: one noun a file, its query set above its model. Verbs live on the model that owns them."""
+
+from .audit import REAPER, SCHEDULER, WORKER, Actor, AuditEntry, Machine
+from .download import Download
+from .environment import Environment, EnvironmentVersion
+from .flow import Flow, FlowDisabled, FlowType, FlowVersion
+from .key import ApiKey
+from .lifecycle import FINAL, LIVE, LeaseLost, Status, StatusConflict, move
+from .log import LogChunk, LogClosed, append, append_system, seal
+from .log_reading import Entry, LogView, find_line, log_entry_id
+from .once import IdempotencyKey, KeyReused, once
+from .retention import purge
+from .retrying import RetryPlan, RetryRefused
+from .run import Run, Trigger, UidTaken, make_uid
+from .step import Step
+from .tenant import Tenant, TenantRequired
+from .tracked import EndUser, LogMetadata, Payload, RunTag, TrackedData
+from .user import Membership, Role, User
+from .webhook import WebhookSecret
+from .worker import Worker
+
+__all__ = [
+    "FINAL",
+    "LIVE",
+    "REAPER",
+    "SCHEDULER",
+    "WORKER",
+    "Actor",
+    "ApiKey",
+    "AuditEntry",
+    "Download",
+    "EndUser",
+    "Entry",
+    "Environment",
+    "EnvironmentVersion",
+    "Flow",
+    "FlowDisabled",
+    "FlowType",
+    "FlowVersion",
+    "IdempotencyKey",
+    "KeyReused",
+    "LeaseLost",
+    "LogChunk",
+    "LogClosed",
+    "LogMetadata",
+    "LogView",
+    "Machine",
+    "Membership",
+    "Payload",
+    "RetryPlan",
+    "RetryRefused",
+    "Role",
+    "Run",
+    "RunTag",
+    "Status",
+    "StatusConflict",
+    "Step",
+    "Tenant",
+    "TenantRequired",
+    "TrackedData",
+    "Trigger",
+    "UidTaken",
+    "User",
+    "WebhookSecret",
+    "Worker",
+    "append",
+    "append_system",
+    "find_line",
+    "log_entry_id",
+    "make_uid",
+    "move",
+    "once",
+    "purge",
+    "seal",
+]

@@ -1,0 +1,25 @@
+"""The Celery application of the distributed engine (BROKER_URL). A message is a run's number and nothing else."""
+
+import os
+
+from celery import Celery
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "runs_dashboard.settings")
+
+app = Celery("runs_dashboard", broker=settings.BROKER_URL or "memory://")
+app.conf.update(
+    accept_content=["json"],
+    task_serializer="json",
+    result_serializer="json",
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={
+        "visibility_timeout": 12 * 3600
+    },  # the lease decides; a redelivery is refused by the claim
+    imports=["runs_dashboard.execution.tasks"],
+    timezone="UTC",
+)

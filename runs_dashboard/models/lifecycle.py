@@ -1,0 +1,109 @@
+"""The life cycle of a run: its statuses, which may follow which, and the one function that changes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from .. import dispatch
+from .audit import Actor, AuditEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .run import Run
+
+
+class Status(models.TextChoices):
+    """CONTRACT section 1. The last three are final and never change again."""
+
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    PAUSED = "paused", "Paused"
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    STOPPED = "stopped", "Stopped"
+
+
+FINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.STOPPED})
+LIVE = frozenset(Status) - FINAL
+
+# queued → succeeded and the like are for engines that report a run only when it is over.
+MAY_FOLLOW: dict[str, frozenset[Status]] = {
+    Status.QUEUED: frozenset({Status.RUNNING, Status.PAUSED, *FINAL}),
+    Status.RUNNING: frozenset({Status.QUEUED, Status.PAUSED, *FINAL}),
+    Status.PAUSED: frozenset({Status.QUEUED, Status.RUNNING, *FINAL}),
+    Status.SUCCEEDED: frozenset(),
+    Status.FAILED: frozenset(),
+    Status.STOPPED: frozenset(),
+}
+
+
+class StatusConflict(Exception):
+    """The run's status forbids it (409). `.status` is what it was when the database looked."""
+
+    def __init__(self, message: str, status: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class LeaseLost(StatusConflict):
+    """The worker's claim is no longer the run's claim: it must kill what it started and write nothing more."""
+
+
+def may_precede(status: str) -> list[Status]:
+    """The statuses that a run can come from into this one."""
+    return [before for before in Status if status in MAY_FOLLOW[before]]
+
+
+def move(
+    run: Run,
+    to: Status,
+    *,
+    by: Actor,
+    allowed: Iterable[str] | None = None,
+    fence: int | None = None,
+    action: str = "",
+    detail: dict[str, Any] | None = None,
+    where: models.Q | None = None,
+    **fields: Any,
+) -> Run:
+    """Changes a run's status: one conditional UPDATE and its audit row, in one transaction.
+
+    The database, not this possibly old instance, decides whether the run may move.
+
+    to: the new status; allowed: the statuses it may come from, at most those of the table; fence: the
+    caller's fencing token, when a worker acts; where: a further condition; fields: columns written with it.
+    Returns the run, read afresh. Raises StatusConflict, or LeaseLost when a fence was given and is not the run's.
+    """
+    sources = set(may_precede(to))
+    if allowed is not None:
+        sources &= {Status(status) for status in allowed}
+    now = timezone.now()
+    fields |= {"status": to, "updated_at": now}
+    if to in FINAL:
+        fields = {"finished_at": now, "worker": "", "lease_until": None} | fields
+    with transaction.atomic():
+        # The row is locked by the update, so the status read before it inside the transaction is the one it left.
+        before = _lock_status(run)
+        rows = type(run).across_tenants.filter(pk=run.pk, status__in=sources)
+        if fence is not None:
+            rows = rows.filter(token=fence)
+        if where is not None:
+            rows = rows.filter(where)
+        if not rows.update(**fields):
+            kind = LeaseLost if fence is not None else StatusConflict
+            raise kind(f"The run is {before or 'gone'}: it cannot become {to}.", before)
+        run.refresh_from_db()
+        AuditEntry.record(action or f"run.{to}", run, by=by, run=run, change=(before, str(to)), **(detail or {}))
+        dispatch.announce(run.pk)
+        if to == Status.QUEUED:
+            dispatch.ring(run.pk)
+    return run
+
+
+def _lock_status(run: Run) -> str:
+    """The status as the database has it, the row locked until the transaction ends (SQLite: the file is)."""
+    return type(run).across_tenants.select_for_update().filter(pk=run.pk).values_list("status", flat=True).first() or ""

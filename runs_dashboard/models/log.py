@@ -1,0 +1,259 @@
+"""The log store: append-only, numbered from 1 without gaps within the run, acknowledged after commit.
+
+A run's lines stand in chunks: one row an appended batch, merged to about 128 KB when a step ends. A chunk belongs to
+one step. The text of a chunk is one record a line:
+
+    <level 0-4><flags, one hex digit><milliseconds after the chunk's first_at, base 36> <message>
+
+flags: 1 stdout, 2 stderr, 4 added by the product itself, 8 no line feed follows (see text.intake.Line).
+A line feed within a message (only messages sent as JSON have one) is followed by the unit separator U+001F,
+which no record begins with.
+"""
+
+from __future__ import annotations
+
+import zlib
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection, models, transaction
+from django.utils import timezone
+
+from .. import dispatch
+from .lifecycle import LeaseLost, StatusConflict
+from .tenant import TenantRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ..text.intake import Line
+    from .run import Run
+    from .step import Step
+
+CHUNK_BYTES = 128 * 1024  # a sealed chunk's text, about
+CHUNK_LINES = 10_000
+FLAG_STDOUT, FLAG_STDERR, FLAG_SYSTEM, FLAG_OPEN = 1, 2, 4, 8
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_STREAM_FLAG = {None: 0, "stdout": FLAG_STDOUT, "stderr": FLAG_STDERR}
+
+
+class LogBodyField(models.TextField):
+    """Text that SQLite keeps deflated (a third of the bytes) and PostgreSQL as text, for its trigram index."""
+
+    def db_type(self, connection: Any) -> str | None:
+        return "blob" if connection.vendor == "sqlite" else super().db_type(connection)
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        if value is None or connection.vendor != "sqlite":
+            return value
+        return zlib.compress(value.encode(), 1)
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        return zlib.decompress(value).decode() if isinstance(value, bytes | memoryview) else value
+
+
+class LogChunk(TenantRow):
+    """A batch of lines of one step of one run."""
+
+    run = models.ForeignKey("Run", on_delete=models.CASCADE, related_name="log_chunks", db_index=False)
+    step = models.ForeignKey("Step", null=True, on_delete=models.CASCADE, related_name="log_chunks", db_index=False)
+    first_line = models.BigIntegerField()
+    line_count = models.PositiveIntegerField()
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    level_mask = models.PositiveSmallIntegerField(help_text="Bit n: a line of level n is in it.")
+    byte_size = models.BigIntegerField(help_text="Bytes of the messages and their line feeds.")
+    is_sealed = models.BooleanField(default=False)
+    body = LogBodyField()
+
+    class Meta(TenantRow.Meta):
+        constraints = [models.UniqueConstraint(fields=["run", "first_line"], name="chunk_first_line")]
+        indexes = [
+            models.Index(fields=["step", "first_line"], name="chunk_of_step"),
+            models.Index(fields=["run", "first_line"], name="chunk_unsealed", condition=models.Q(is_sealed=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"lines {self.first_line} to {self.last_line}"
+
+    @property
+    def last_line(self) -> int:
+        return self.first_line + self.line_count - 1
+
+
+class LogClosed(StatusConflict):
+    """The run takes no more lines (409)."""
+
+
+def append(run: Run, lines: Sequence[Line], *, step: Step | None = None, token: int | None = None) -> int:
+    """Appends lines to a run's log and returns the number of the last one; after the return they are kept.
+
+    One conditional UPDATE both asks whether the caller may still write and hands out the numbers, in the transaction
+    that writes the lines: numbers have no gaps and are never seen before their line. token: the worker's; without it
+    the run must be one that an engine reports. Raises LeaseLost or LogClosed; nothing is kept then.
+    """
+    if not lines:
+        return run.line_count
+    warnings = sum(1 for line in lines if line.level == 2)
+    errors = sum(1 for line in lines if line.level >= 3)
+    size = sum(map(_size, lines))
+    changes: dict[str, Any] = {
+        "line_count": models.F("line_count") + len(lines),
+        "log_bytes": models.F("log_bytes") + size,
+    }
+    if warnings:
+        changes |= {"warning_count": models.F("warning_count") + warnings, "has_warnings": True}
+    if errors:
+        changes["error_count"] = models.F("error_count") + errors
+    with transaction.atomic():
+        rows = type(run).across_tenants.filter(pk=run.pk)
+        allowed = rows.filter(token=token) if token is not None else rows.filter(is_external=True)
+        if not allowed.update(**changes):
+            if token is not None:
+                raise LeaseLost("The run is not this worker's any more.")
+            raise LogClosed("The run takes no lines: the product executes it itself.")
+        last = rows.values_list("line_count", flat=True).get()
+        _write(run, lines, last - len(lines) + 1, step, size)
+        dispatch.announce(run.pk)
+    run.line_count = last
+    return last
+
+
+def append_system(run: Run, message: str, *, level: int = 2, step: Step | None = None) -> None:
+    """A line of the product's own, where something must be said: lines dropped, worker lost."""
+    from ..text.intake import Line
+
+    line = Line(message=message, level=level, stream=None, at=timezone.now().timestamp(), is_system=True)
+    with transaction.atomic():
+        rows = type(run).across_tenants.filter(pk=run.pk)
+        size = _size(line)
+        rows.update(line_count=models.F("line_count") + 1, log_bytes=models.F("log_bytes") + size)
+        last = rows.values_list("line_count", flat=True).get()
+        _write(run, [line], last, step, size)
+        dispatch.announce(run.pk)
+
+
+def _write(run: Run, lines: Sequence[Line], first: int, step: Step | None, size: int) -> None:
+    # One row for most batches; a huge one is cut so that reading a single line never costs more than a chunk.
+    for start in range(0, len(lines), CHUNK_LINES):
+        part = lines[start : start + CHUNK_LINES]
+        body, first_at, last_at, mask = encode(part)
+        part_size = size if len(part) == len(lines) else sum(map(_size, part))
+        LogChunk.across_tenants.create(
+            tenant_id=run.tenant_id,
+            run=run,
+            step=step,
+            first_line=first + start,
+            line_count=len(part),
+            first_at=first_at,
+            last_at=last_at,
+            level_mask=mask,
+            byte_size=part_size,
+            is_sealed=part_size >= CHUNK_BYTES // 2,
+            body=body,
+        )
+
+
+def _size(line: Line) -> int:
+    message = line.message
+    return (len(message) if message.isascii() else len(message.encode())) + 1
+
+
+def encode(lines: Iterable[Line]) -> tuple[str, datetime, datetime, int]:
+    """Lines as a chunk's text, with the first and last time and the mask of levels."""
+    lines = list(lines)
+    base = lines[0].at
+    last = base
+    mask = 0
+    records = []
+    known: dict[int, str] = {}
+    for line in lines:
+        at = line.at
+        delta = round((at - base) * 1000)
+        if at > last:
+            last = at
+        text = known.get(delta)
+        if text is None:
+            text = known[delta] = _base36(delta)
+        flags = _STREAM_FLAG[line.stream]
+        if line.is_system:
+            flags |= FLAG_SYSTEM
+        if line.is_open:
+            flags |= FLAG_OPEN
+        mask |= 1 << line.level
+        message = line.message
+        if "\n" in message:
+            message = message.replace("\n", "\n\x1f")
+        records.append(f"{line.level}{_DIGITS[flags]}{text} {message}")
+    return "\n".join(records), _moment(base), _moment(last), mask
+
+
+def _moment(seconds: float) -> datetime:
+    # Whole milliseconds: what the records count in, so that a line's time is the same from every chunk it moves to.
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=round(seconds * 1000))
+
+
+def _base36(number: int) -> str:
+    if 0 <= number < 36:
+        return _DIGITS[number]
+    sign, number, digits = ("-" if number < 0 else ""), abs(number), ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = _DIGITS[rest] + digits
+    return sign + digits
+
+
+def seal(run: Run, step: Step | None) -> None:
+    """Merges a step's small chunks into large ones. Line numbers do not change, so pages and links do not notice."""
+    while True:
+        with transaction.atomic():
+            rows = LogChunk.across_tenants.filter(run=run, step=step, is_sealed=False).order_by("first_line")
+            batch: list[LogChunk] = []
+            size = count = 0
+            for chunk in rows[:200]:
+                if batch and (
+                    chunk.first_line != batch[-1].last_line + 1
+                    or size + chunk.byte_size > CHUNK_BYTES
+                    or count + chunk.line_count > CHUNK_LINES
+                ):
+                    break
+                batch.append(chunk)
+                size, count = size + chunk.byte_size, count + chunk.line_count
+            if not batch:
+                return
+            _merge(batch, size, count)
+
+
+def _merge(batch: list[LogChunk], size: int, count: int) -> None:
+    head = batch[0]
+    if len(batch) > 1:
+        base = head.first_at
+        body = "\n".join([head.body, *(_shift(chunk.body, chunk.first_at - base) for chunk in batch[1:])])
+        LogChunk.across_tenants.filter(pk__in=[chunk.pk for chunk in batch[1:]])._raw_delete(connection.alias)
+        mask = 0
+        for chunk in batch:
+            mask |= chunk.level_mask
+        head.body, head.level_mask, head.last_at = body, mask, max(chunk.last_at for chunk in batch)
+        head.line_count, head.byte_size = count, size
+    head.is_sealed = True
+    head.save(update_fields=["body", "level_mask", "last_at", "line_count", "byte_size", "is_sealed"])
+
+
+def _shift(body: str, by: timedelta) -> str:
+    """A chunk's text with its times counted from an earlier moment."""
+    offset = round(by.total_seconds() * 1000)
+    if not offset:
+        return body
+    records = []
+    known: dict[str, str] = {}
+    for record in body.split("\n"):
+        if record.startswith("\x1f"):
+            records.append(record)
+            continue
+        head, _, message = record.partition(" ")
+        delta = head[2:]
+        text = known.get(delta)
+        if text is None:
+            text = known[delta] = _base36(int(delta, 36) + offset)
+        records.append(f"{head[:2]}{text} {message}")
+    return "\n".join(records)

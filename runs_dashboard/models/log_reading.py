@@ -1,0 +1,176 @@
+"""Reading a log: any place of it costs the same, whatever its length."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from django.db import models
+
+from .log import FLAG_OPEN, FLAG_STDERR, FLAG_STDOUT, FLAG_SYSTEM, LogChunk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .run import Run
+    from .step import Step
+
+CHUNK_FIELDS = ("first_line", "line_count", "first_at", "body", "level_mask", "step__slug", "step__attempt")
+
+
+class Entry(msgspec.Struct, gc=False):
+    """One line (or message) of a run's log. `action` is its step's id."""
+
+    line: int
+    at: datetime
+    level: int
+    stream: str | None
+    is_system: bool
+    is_open: bool
+    message: str
+    action: str | None
+    attempt: int | None
+
+
+def decode(
+    first_line: int, first_at: datetime, body: str, action: str | None, attempt: int | None, skip: int = 0
+) -> Iterator[Entry]:
+    """A chunk's entries, in order. skip: how many to pass over, cheaply."""
+    records = body.split("\n")
+    if "\n\x1f" in body:
+        whole: list[str] = []
+        for record in records:
+            if record.startswith("\x1f"):
+                whole[-1] += "\n" + record[1:]
+            else:
+                whole.append(record)
+        records = whole
+    known: dict[str, datetime] = {}
+    for place in range(skip, len(records)):
+        head, _, message = records[place].partition(" ")
+        delta = head[2:]
+        at = known.get(delta)
+        if at is None:
+            at = known[delta] = first_at + timedelta(milliseconds=int(delta, 36))
+        flags = int(head[1], 16)
+        yield Entry(
+            line=first_line + place,
+            at=at,
+            level=int(head[0]),
+            stream="stdout" if flags & FLAG_STDOUT else "stderr" if flags & FLAG_STDERR else None,
+            is_system=bool(flags & FLAG_SYSTEM),
+            is_open=bool(flags & FLAG_OPEN),
+            message=message,
+            action=action,
+            attempt=attempt,
+        )
+
+
+class LogView:
+    """A run's log, or a part of it: one step, some levels, a text.
+
+    levels: numbers 0 to 4, empty for all; step: one attempt, or every attempt of `action`.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        step: Step | None = None,
+        action: str = "",
+        levels: frozenset[int] = frozenset(),
+        text: str = "",
+    ) -> None:
+        self.run, self.levels, self.text = run, levels, text.casefold()
+        self.is_whole = not (step or action or levels or text)
+        chunks = LogChunk.across_tenants.filter(run=run)
+        if step is not None:
+            chunks = chunks.filter(step=step)
+        elif action:
+            chunks = chunks.filter(step__in=list(run.steps.filter(slug=action).values_list("pk", flat=True)))
+        if levels:
+            mask = sum(1 << level for level in levels)
+            chunks = chunks.annotate(wanted=models.F("level_mask").bitand(mask)).filter(wanted__gt=0)
+        self.chunks = chunks
+
+    def after(self, line: int = 0, *, limit: int, until: int | None = None) -> list[Entry]:
+        """At most `limit` entries with a number above `line`, in order; none above `until`."""
+        found: list[Entry] = []
+        for entry in self.stream(line, until=until):
+            found.append(entry)
+            if len(found) >= limit:
+                break
+        return found
+
+    def before(self, line: int | None = None, *, limit: int) -> list[Entry]:
+        """At most `limit` entries with a number below `line` (None: the end of the log), in order."""
+        rows = self.chunks if line is None else self.chunks.filter(first_line__lt=line)
+        found: list[Entry] = []
+        for row in self._rows(rows.order_by("-first_line")):
+            part = [e for e in _entries(row) if (line is None or e.line < line) and self._wants(e)]
+            found = part[-(limit - len(found)) :] + found
+            if len(found) >= limit:
+                break
+        return found
+
+    def stream(self, after: int = 0, *, until: int | None = None) -> Iterator[Entry]:
+        """All entries above a number, a chunk in memory at a time."""
+        start = after + 1
+        # The chunk that holds the first wanted line begins at or before it.
+        holding = LogChunk.across_tenants.filter(run=self.run, first_line__lte=start).order_by("-first_line")
+        first = holding.values_list("first_line", flat=True).first()
+        rows = self.chunks.filter(first_line__gte=first if first is not None else start).order_by("first_line")
+        if until is not None:
+            rows = rows.filter(first_line__lte=until)
+        for row in self._rows(rows):
+            for entry in _entries(row, skip=max(0, start - row[0])):
+                if until is not None and entry.line > until:
+                    return
+                if self._wants(entry):
+                    yield entry
+
+    def _rows(self, rows: models.QuerySet) -> Iterator[tuple[Any, ...]]:
+        """Chunks in the given order, a few at a time, so that neither side holds more."""
+        is_backwards = rows.query.order_by[0].startswith("-")
+        size = 1
+        while True:
+            batch = list(rows.values_list(*CHUNK_FIELDS)[:size])
+            yield from batch
+            if len(batch) < size:
+                return
+            last = batch[-1][0]
+            rows = rows.filter(first_line__lt=last) if is_backwards else rows.filter(first_line__gt=last)
+            size = min(size * 2, 16)
+
+    def _wants(self, entry: Entry) -> bool:
+        if self.levels and entry.level not in self.levels:
+            return False
+        return not self.text or self.text in entry.message.casefold()
+
+
+def _entries(row: tuple[Any, ...], skip: int = 0) -> Iterator[Entry]:
+    first_line, _count, first_at, body, _mask, action, attempt = row
+    return decode(first_line, first_at, body, action, attempt, skip)
+
+
+def log_entry_id(run_uid: str, line: int) -> str:
+    """The id of a log entry outside: a UUID (RFC 9562 version 8) of the run's hash and the line number, so that it
+    needs no column and leads back to its line."""
+    digest = int.from_bytes(hashlib.sha256(run_uid.encode()).digest()[:8], "big")
+    number = (digest << 64) | (line & ((1 << 62) - 1))
+    number &= ~(0xF << 76) & ~(0x3 << 62)
+    return str(uuid.UUID(int=number | (0x8 << 76) | (0x2 << 62)))
+
+
+def find_line(run_uid: str, entry_id: str) -> int | None:
+    """The line that an entry's id, or a plain line number, names in this run; None if it names none."""
+    if entry_id.isascii() and entry_id.isdigit() and len(entry_id) < 19:
+        return int(entry_id)
+    try:
+        line = uuid.UUID(entry_id).int & ((1 << 62) - 1)
+    except ValueError:
+        return None
+    return line if log_entry_id(run_uid, line) == entry_id.lower() else None

@@ -1,0 +1,105 @@
+"""What hangs on a run: tracked data, tags, the end user, payloads, metadata."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+from .tenant import TenantRow
+
+
+class TrackedData(TenantRow):
+    """A business key of a run (`order_id=1234`), searchable."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, editable=False)
+    run = models.ForeignKey("Run", on_delete=models.CASCADE, related_name="tracked_data", db_index=False)
+    key = models.CharField(max_length=100)
+    value = models.CharField(max_length=255)
+
+    class Meta(TenantRow.Meta):
+        verbose_name_plural = "tracked data"
+        constraints = [models.UniqueConstraint(fields=["run", "key", "value"], name="tracked_once")]
+        indexes = [
+            models.Index(fields=["tenant", "key", "value", "-run"], name="tracked_by_key"),
+            models.Index(fields=["tenant", "value", "-run"], name="tracked_by_value"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value}"
+
+
+class RunTag(TenantRow):
+    """A tag of a run: a key with one value."""
+
+    run = models.ForeignKey("Run", on_delete=models.CASCADE, related_name="tags", db_index=False)
+    key = models.CharField(max_length=100)
+    value = models.CharField(max_length=255, blank=True)
+
+    class Meta(TenantRow.Meta):
+        verbose_name = "tag"
+        constraints = [models.UniqueConstraint(fields=["run", "key"], name="tag_once")]
+        indexes = [models.Index(fields=["tenant", "key", "value", "-run"], name="tag_by_key")]
+
+    def __str__(self) -> str:
+        return f"{self.key}:{self.value}"
+
+
+class EndUser(TenantRow):
+    """The person or system on whose behalf a run ran (seed 4: created_by_end_user)."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    type = models.CharField(max_length=40, default="service_api")
+    session_id = models.CharField(max_length=255)
+    is_anonymous = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta(TenantRow.Meta):
+        constraints = [models.UniqueConstraint(fields=["tenant", "type", "session_id"], name="end_user_once")]
+        indexes = [models.Index(fields=["tenant", "session_id"], name="end_user_by_session")]
+
+    def __str__(self) -> str:
+        return self.session_id
+
+
+class Payload(TenantRow):
+    """A body attached to a log entry: request, response or record. Secrets are masked before it is kept."""
+
+    class Kind(models.TextChoices):
+        REQUEST = "request", "Request"
+        RESPONSE = "response", "Response"
+        RECORD = "record", "Record"
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    run = models.ForeignKey("Run", on_delete=models.CASCADE, related_name="payloads", db_index=False)
+    step = models.ForeignKey("Step", null=True, on_delete=models.CASCADE, related_name="payloads", db_index=False)
+    line = models.BigIntegerField()
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.RECORD)
+    name = models.CharField(max_length=200, blank=True)
+    content_type = models.CharField(max_length=100, blank=True)
+    headers = models.JSONField(default=dict, blank=True)
+    body = models.TextField(blank=True)
+    size = models.BigIntegerField(default=0)
+    is_truncated = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta(TenantRow.Meta):
+        indexes = [models.Index(fields=["run", "line"], name="payload_of_line")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of line {self.line}"
+
+
+class LogMetadata(TenantRow):
+    """What an engine said of a log entry beside its text."""
+
+    run = models.ForeignKey("Run", on_delete=models.CASCADE, related_name="log_metadata", db_index=False)
+    line = models.BigIntegerField()
+    data = models.JSONField(default=dict)
+
+    class Meta(TenantRow.Meta):
+        verbose_name_plural = "log metadata"
+        constraints = [models.UniqueConstraint(fields=["run", "line"], name="metadata_of_line")]
+
+    def __str__(self) -> str:
+        return f"metadata of line {self.line}"

@@ -1,0 +1,74 @@
+"""People and what they may do."""
+
+from __future__ import annotations
+
+import uuid
+import zoneinfo
+
+from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from .tenant import TenantRow
+
+
+class Role(models.TextChoices):
+    """What a member may do; each role may also do all that the ones before it may."""
+
+    VIEWER = "viewer", "Viewer"
+    SUPPORT = "support", "Support"
+    OPERATOR = "operator", "Operator"
+    ADMIN = "admin", "Admin"
+
+    def covers(self, other: Role | str) -> bool:
+        """Whether this role may do what the other may."""
+        order = list(Role)
+        return order.index(self) >= order.index(Role(other))
+
+
+def validate_zone(name: str) -> None:
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError(f"{name} is not a time zone, such as Europe/Berlin.")
+
+
+class User(AbstractUser):
+    """A person who signs in. The number is `id`; `uuid` is what seed 2 calls `ran_by_id`."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_zone])
+    preferences = models.JSONField(default=dict, blank=True, help_text="Display choices: theme, log, columns.")
+    has_made_up_password = models.BooleanField(
+        default=False, help_text="The first password was printed by the product; the pages ask for a new one."
+    )
+
+    @property
+    def display_name(self) -> str:
+        return self.get_full_name() or self.username
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        return zoneinfo.ZoneInfo(self.time_zone)
+
+    def set_password(self, raw_password: str | None) -> None:
+        super().set_password(raw_password)
+        self.has_made_up_password = False
+
+
+class Membership(TenantRow):
+    """A user's role in a tenant."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=Role, default=Role.VIEWER)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta(TenantRow.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "user"], name="membership_once"),
+            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="membership_role"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} is {self.role} of {self.tenant}"
+
+    def may(self, role: Role | str) -> bool:
+        return Role(self.role).covers(role)

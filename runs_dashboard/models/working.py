@@ -1,0 +1,201 @@
+"""What workers do with runs: claim, give back, end, and lose them. Every write carries the fencing token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import models, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from .. import dispatch
+from ..text.fingerprint import fingerprint
+from .audit import REAPER, WORKER, Actor
+from .flow import Flow
+from .lease import lease_end
+from .lifecycle import LIVE, Status, StatusConflict, move
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from .run import Run
+
+ERROR_MAX = 8_000  # characters of a run's error; the whole text is in the log
+
+
+class WorkQuerySet(models.QuerySet):
+    def claim(self, *, worker: str, only: int | None = None) -> Run | None:
+        """Takes the next waiting run for a worker, or None.
+
+        The tenant with the fewest running runs is served first, within a tenant the longest waiting; a flow at its
+        concurrency limit is passed over. only: the primary key that a message named.
+        """
+        for candidate in self._candidates(only):
+            run = self._take(candidate, worker)
+            if run is not None:
+                return run
+        return None
+
+    def _candidates(self, only: int | None) -> list[Run]:
+        waiting = self.model.across_tenants.filter(status=Status.QUEUED, is_external=False)
+        if only is not None:
+            return list(waiting.filter(pk=only).select_related("flow"))
+        tenants = list(waiting.order_by("tenant_id").values_list("tenant_id", flat=True).distinct())
+        if not tenants:
+            return []
+        running = self.model.across_tenants.filter(status=Status.RUNNING, is_external=False).order_by()
+        busy = dict(running.values_list("tenant_id").annotate(n=models.Count("pk")))
+        full = running.filter(flow__concurrency__isnull=False).values("flow").annotate(n=models.Count("pk"))
+        full_ids = list(full.filter(n__gte=models.F("flow__concurrency")).values_list("flow", flat=True))
+        found: list[Run] = []
+        for tenant in sorted(tenants, key=lambda pk: busy.get(pk, 0)):
+            rows = waiting.filter(tenant_id=tenant).exclude(flow_id__in=full_ids)
+            found.extend(rows.select_related("flow").order_by("queued_at", "id")[:4])
+        return found
+
+    def _take(self, run: Run, worker: str) -> Run | None:
+        now = timezone.now()
+        with transaction.atomic():
+            if run.flow.concurrency is not None:
+                # Two claims of one flow must see each other: the flow's row is the door.
+                Flow.across_tenants.select_for_update().get(pk=run.flow_id)
+                rows = self.model.across_tenants.filter(flow_id=run.flow_id, status=Status.RUNNING, is_external=False)
+                if rows.count() >= run.flow.concurrency:
+                    return None
+            begun = {} if run.started_at else {"started_at": now, "ordered_at": now}
+            try:
+                return move(
+                    run,
+                    Status.RUNNING,
+                    by=WORKER,
+                    allowed=[Status.QUEUED],
+                    action="run.claim",
+                    detail={"worker": worker},
+                    worker=worker,
+                    lease_until=lease_end(),
+                    token=models.F("token") + 1,
+                    claimed_at=now,
+                    **begun,
+                )
+            except StatusConflict:
+                return None  # another worker, or a stop, was first
+
+    def stop_requested(self, worker: str) -> dict[int, bool]:
+        """Of the worker's runs those somebody wants stopped: primary key → is it forced."""
+        rows = self.filter(worker=worker, status=Status.RUNNING, stop_requested_at__isnull=False)
+        return dict(rows.values_list("pk", "is_stop_forced"))
+
+    def silent(self) -> Any:
+        """Reported runs whose engine has beaten once and then fallen silent."""
+        return self.filter(silent_after__lt=Now(), status__in=LIVE)
+
+
+class Workable(models.Model):
+    """A run in a worker's hands."""
+
+    class Meta:
+        abstract = True
+
+    def ring(self: Run) -> None:  # type: ignore[misc]
+        """Tells the executors that the run waits, and open pages that it is there. Inside the transaction."""
+        if not self.is_external:
+            dispatch.ring(self.pk)
+        dispatch.announce(self.pk)
+
+    def finish(  # type: ignore[misc]
+        self: Run, status: Status, *, token: int, error: str = "", error_step: str = "", **fields: Any
+    ) -> Run:
+        """The worker's last word. Raises LeaseLost when the run is not this worker's any more."""
+        if error:
+            fields |= {
+                "error": error[:ERROR_MAX],
+                "error_step": error_step,
+                "error_fingerprint": fingerprint(error),
+            }
+        with transaction.atomic():
+            run = move(self, status, by=WORKER, allowed=[Status.RUNNING], fence=token, **fields)
+            run.close_steps(status)
+            if status == Status.SUCCEEDED and run.duration_ms is not None:
+                run.flow.learn_duration(run.duration_ms)
+        return run
+
+    def pause(self: Run, *, token: int, until: datetime | None = None) -> Run:  # type: ignore[misc]
+        """The worker lets go of a run that waits for a person. Raises LeaseLost."""
+        ran = int((timezone.now() - self.claimed_at).total_seconds() * 1000) if self.claimed_at else 0
+        return move(
+            self,
+            Status.PAUSED,
+            by=WORKER,
+            allowed=[Status.RUNNING],
+            fence=token,
+            worker="",
+            lease_until=None,
+            paused_until=until,
+            ran_ms=models.F("ran_ms") + ran,
+        )
+
+    def give_back(self: Run, *, token: int, reason: str) -> Run:  # type: ignore[misc]
+        """Back to the queue: the worker ends before it began with the run. Raises LeaseLost."""
+        return move(
+            self,
+            Status.QUEUED,
+            by=WORKER,
+            allowed=[Status.RUNNING],
+            fence=token,
+            action="run.give_back",
+            detail={"reason": reason},
+            worker="",
+            lease_until=None,
+        )
+
+    def lose(self: Run, *, reason: str, is_confirmed_dead: bool, by: Actor = REAPER) -> Run | None:  # type: ignore[misc]
+        """The reaper's verb: the lease is over. Closes the run, or queues it again where its flow says so.
+
+        is_confirmed_dead: nothing of the run is alive on its machine, as far as that can be known; only then may a
+        run whose stop was requested be called stopped. Returns None when the worker came back or somebody was first.
+        """
+        self.refresh_from_db()
+        error = f"Worker lost: {reason}"
+        fields: dict[str, Any] = {"worker": "", "lease_until": None, "token": models.F("token") + 1}
+        if self.stop_requested_at is not None:
+            to = Status.STOPPED if is_confirmed_dead else Status.FAILED
+            fields |= {"error": error}
+        elif self.version.definition.get("on_worker_lost") == "queue":
+            to = Status.QUEUED
+            fields |= {"queued_at": timezone.now()}
+        else:
+            to = Status.FAILED
+        if to == Status.FAILED:
+            fields |= {"error": error, "error_fingerprint": fingerprint(error)}
+        try:
+            with transaction.atomic():
+                run = move(
+                    self,
+                    to,
+                    by=by,
+                    allowed=[Status.RUNNING],
+                    fence=self.token,
+                    where=models.Q(lease_until__lt=Now()),
+                    action="run.worker_lost",
+                    detail={"worker": self.worker, "reason": reason},
+                    **fields,
+                )
+                run.close_steps(Status.FAILED if to == Status.QUEUED else to, error=error)
+        except StatusConflict:
+            return None
+        for sub_run in run.sub_runs.filter(status__in=LIVE):
+            try:
+                sub_run.request_stop(by=by, reason=f"the worker of its parent {self.uid} was lost")
+            except StatusConflict:
+                continue  # it ended by itself meanwhile
+        return run
+
+    def close_steps(self: Run, status: str, error: str = "") -> None:  # type: ignore[misc]
+        """Gives every step that is still open its run's end."""
+        fields: dict[str, Any] = {"status": status, "finished_at": timezone.now()}
+        if error:
+            fields["error"] = error
+        self.steps.filter(status__in=LIVE).update(**fields)
+
+    finish.alters_data = pause.alters_data = give_back.alters_data = True  # type: ignore[attr-defined]
+    lose.alters_data = close_steps.alters_data = ring.alters_data = True  # type: ignore[attr-defined]
