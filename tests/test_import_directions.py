@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "runs_dashboard"
 
 # What leads out of the product -> the modules that may use it. Everything else asks these.
-HTTP_CLIENTS = {"httpx", "requests", "urllib.request", "urllib3", "http.client", "aiohttp", "socket"}
-MAY_CALL_OUT = {"execution/outbound.py"}
+HTTP_CLIENTS = {"httpx", "httpcore", "requests", "urllib.request", "urllib3", "http.client", "aiohttp", "socket"}
+MAY_CALL_OUT = {"execution/outbound.py", "execution/connection.py"}
 PROCESS_STARTERS = {
     "subprocess",
     "multiprocessing",
@@ -24,7 +24,7 @@ PROCESS_STARTERS = {
     *(f"os.exec{kind}" for kind in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")),
     *(f"os.spawn{kind}" for kind in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")),
 }
-MAY_START_PROCESSES = {"execution/process.py", "management/commands/up.py"}
+MAY_START_PROCESSES = {"execution/launch.py", "management/commands/up.py"}
 
 
 def test_imports_go_one_way(capsys: pytest.CaptureFixture[str]) -> None:

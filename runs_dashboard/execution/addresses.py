@@ -5,9 +5,10 @@ Ranges after the IANA special-purpose address registries (RFC 6890 and its updat
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
-from ipaddress import _BaseAddress as Address
-from ipaddress import _BaseNetwork as Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_][a-z0-9_-]{0,62})*")
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
@@ -55,7 +56,8 @@ def parse_allowed(text: str) -> Allowed:
     Hosts, addresses and networks between commas; a host or an address may name one port. Raises ValueError naming
     the part it cannot read.
     """
-    hosts, networks = set(), []
+    hosts: set[tuple[str, int | None]] = set()
+    networks: list[tuple[Network, int | None]] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         network = _read_network(part)
         if network is not None:
@@ -124,7 +126,9 @@ def _describe(address: Address) -> str:
 
 def _read_network(text: str) -> Network | None:
     try:
-        return ip_network(text.strip("[]") if text.startswith("[") and text.endswith("]") else text, strict=False)
+        return ip_network(
+            text.strip("[]") if text.startswith("[") and text.endswith("]") else text, strict=False
+        )
     except ValueError:
         return None
 

@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import httpcore
@@ -71,7 +71,14 @@ class CheckingBackend(httpcore.NetworkBackend):
     def __init__(self, allow: Allowed, watch: Watch) -> None:
         self.allow, self.watch = allow, watch
 
-    def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
         permitted = self._choose(host, port)
         share = min(CONNECT_TIMEOUT, self.watch.timeout) / len(permitted)
         problem = "no answer"
@@ -90,7 +97,9 @@ class CheckingBackend(httpcore.NetworkBackend):
                 raise
         raise Failed(f"cannot connect to {host}, port {port}: {problem}")
 
-    def connect_unix_socket(self, path, timeout=None, socket_options=None):
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> httpcore.NetworkStream:
         raise Refused("only network addresses can be asked")
 
     def _choose(self, host: str, port: int) -> list[tuple[int, Any]]:
@@ -132,7 +141,9 @@ def _resolve(host: str, port: int, watch: Watch) -> list[tuple[int, Any]]:
         watch.check()
         thread.join(POLL)
     if isinstance(result[0], Exception):
-        raise Failed(f"the name {host} cannot be resolved: {getattr(result[0], 'strerror', None) or result[0]}")
+        raise Failed(
+            f"the name {host} cannot be resolved: {getattr(result[0], 'strerror', None) or result[0]}"
+        )
     return [(family, address) for family, _, _, _, address in result[0]]
 
 
@@ -142,13 +153,16 @@ class _Stream(httpcore.NetworkStream):
     def __init__(self, sock: socket.socket, watch: Watch, host: str) -> None:
         self.sock, self.watch, self.host = sock, watch, host
 
-    def read(self, max_bytes, timeout=None):
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
-            return self._do(functools.partial(self.sock.recv, min(max_bytes, READ_SIZE)), select.POLLIN)
+            data: bytes = self._do(
+                functools.partial(self.sock.recv, min(max_bytes, READ_SIZE)), select.POLLIN
+            )
+            return data
         except (OSError, ssl.SSLError) as error:
             raise httpcore.ReadError(error.strerror or str(error)) from error
 
-    def write(self, buffer, timeout=None):
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
         rest = memoryview(buffer)
         try:
             while rest:
@@ -156,12 +170,15 @@ class _Stream(httpcore.NetworkStream):
         except (OSError, ssl.SSLError) as error:
             raise httpcore.WriteError(error.strerror or str(error)) from error
 
-    def start_tls(self, ssl_context, server_hostname=None, timeout=None):
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
         try:
-            self.sock = ssl_context.wrap_socket(
+            secure = ssl_context.wrap_socket(
                 self.sock, server_hostname=server_hostname, do_handshake_on_connect=False
             )
-            self._do(self.sock.do_handshake, select.POLLIN)
+            self.sock = secure
+            self._do(secure.do_handshake, select.POLLIN)
         except ssl.SSLCertVerificationError as error:
             self.close()
             raise Failed(f"the certificate of {self.host} is not trusted: {error.verify_message}") from error
@@ -170,10 +187,10 @@ class _Stream(httpcore.NetworkStream):
             raise Failed(f"no secure connection to {self.host}: {error}") from error
         return self
 
-    def close(self):
+    def close(self) -> None:
         self.sock.close()
 
-    def get_extra_info(self, info):
+    def get_extra_info(self, info: str) -> Any:
         if info == "ssl_object" and isinstance(self.sock, ssl.SSLSocket):
             return self.sock
         if info == "is_readable":

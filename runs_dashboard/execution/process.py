@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from fcntl import ioctl
 from termios import FIONREAD
+from typing import Any
 
 from . import proctree
 from .launch import CannotStart, Limits, start
@@ -70,7 +71,7 @@ def supervise(
     scope: str,
     on_output: Callable[[str, bytes], None],
     on_tick: Callable[[], Stop | None],
-    on_stage: Callable[[str, dict], None] = lambda stage, detail: None,
+    on_stage: Callable[[str, dict[str, Any]], None] = lambda stage, detail: None,
     grace: float = 10.0,
     drain: float = 0.5,
     timeout: float | None = None,
@@ -100,7 +101,17 @@ def supervise(
 
 
 class _Supervision:
-    def __init__(self, scope, on_output, on_tick, on_stage, grace, drain, timeout, tick) -> None:
+    def __init__(
+        self,
+        scope: str,
+        on_output: Callable[[str, bytes], None],
+        on_tick: Callable[[], Stop | None],
+        on_stage: Callable[[str, dict[str, Any]], None],
+        grace: float,
+        drain: float,
+        timeout: float | None,
+        tick: float,
+    ) -> None:
         self.scope = scope
         self.on_output, self.on_tick, self.on_stage = on_output, on_tick, on_stage
         self.grace, self.drain, self.timeout, self.tick = grace, drain, timeout, tick
@@ -287,11 +298,12 @@ class _Supervision:
         found = proctree.find_members(self.scope, self.child.pid, list(self.seen.values()))
         for process in found.values():
             self.seen[process.pid, process.started] = process
-        alive, dead = [], []
-        for process in found.values():
-            (dead if process.is_zombie else alive).append(process)
-        self._collect(dead)
-        return [process for process in alive if process not in self.out_of_reach]
+        self._collect([process for process in found.values() if process.is_zombie])
+        return [
+            process
+            for process in found.values()
+            if not process.is_zombie and process not in self.out_of_reach
+        ]
 
     def _has_living(self) -> bool:
         return any(proctree.is_alive(process) for process in self.seen.values())
@@ -351,7 +363,7 @@ class _Supervision:
         self.outcome.ended_at = self.outcome.started_at + self.outcome.seconds
 
 
-def _detail(members: list[Process]) -> dict:
+def _detail(members: list[Process]) -> dict[str, Any]:
     return {"pids": sorted(process.pid for process in members), "count": len(members)}
 
 
