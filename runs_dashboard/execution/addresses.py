@@ -126,9 +126,7 @@ def _describe(address: Address) -> str:
 
 def _read_network(text: str) -> Network | None:
     try:
-        return ip_network(
-            text.strip("[]") if text.startswith("[") and text.endswith("]") else text, strict=False
-        )
+        return ip_network(text.strip("[]") if text.startswith("[") and text.endswith("]") else text, strict=False)
     except ValueError:
         return None
 

@@ -141,9 +141,7 @@ def _resolve(host: str, port: int, watch: Watch) -> list[tuple[int, Any]]:
         watch.check()
         thread.join(POLL)
     if isinstance(result[0], Exception):
-        raise Failed(
-            f"the name {host} cannot be resolved: {getattr(result[0], 'strerror', None) or result[0]}"
-        )
+        raise Failed(f"the name {host} cannot be resolved: {getattr(result[0], 'strerror', None) or result[0]}")
     return [(family, address) for family, _, _, _, address in result[0]]
 
 
@@ -155,9 +153,7 @@ class _Stream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
-            data: bytes = self._do(
-                functools.partial(self.sock.recv, min(max_bytes, READ_SIZE)), select.POLLIN
-            )
+            data: bytes = self._do(functools.partial(self.sock.recv, min(max_bytes, READ_SIZE)), select.POLLIN)
             return data
         except (OSError, ssl.SSLError) as error:
             raise httpcore.ReadError(error.strerror or str(error)) from error
@@ -174,9 +170,7 @@ class _Stream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         try:
-            secure = ssl_context.wrap_socket(
-                self.sock, server_hostname=server_hostname, do_handshake_on_connect=False
-            )
+            secure = ssl_context.wrap_socket(self.sock, server_hostname=server_hostname, do_handshake_on_connect=False)
             self.sock = secure
             self._do(secure.do_handshake, select.POLLIN)
         except ssl.SSLCertVerificationError as error:

@@ -44,9 +44,7 @@ class Limits:
     processes: int | None = None  # counts every process of the user, not of the program alone
 
 
-def start(
-    argv: list[str], env: dict[str, str], cwd: str, limits: Limits
-) -> tuple[subprocess.Popen, dict[str, int]]:
+def start(argv: list[str], env: dict[str, str], cwd: str, limits: Limits) -> tuple[subprocess.Popen, dict[str, int]]:
     """Start `argv` in a session of its own; it and the reading ends (not blocking) of "stdout" and "stderr".
 
     Raises CannotStart.
@@ -81,13 +79,10 @@ def start(
 def _launcher(limits: Limits) -> list[str]:
     prefix = []
     if any(
-        value is not None
-        for value in (limits.address_space, limits.open_files, limits.file_size, limits.processes)
+        value is not None for value in (limits.address_space, limits.open_files, limits.file_size, limits.processes)
     ):
         if _PRLIMIT is None:
-            raise CannotStart(
-                "limits are asked for and the program prlimit (util-linux) is missing on this machine"
-            )
+            raise CannotStart("limits are asked for and the program prlimit (util-linux) is missing on this machine")
         names = {
             "as": limits.address_space,
             "nofile": limits.open_files,
@@ -114,9 +109,7 @@ def _check(argv: list[str], env: dict[str, str], cwd: str) -> None:
         raise CannotStart("an argument holds a NUL character, which no program can be given")
     for name, value in env.items():
         if "\0" in name or "\0" in value or "=" in name or not name:
-            raise CannotStart(
-                f"the environment variable {name!r} has a NUL character, or a name that cannot be"
-            )
+            raise CannotStart(f"the environment variable {name!r} has a NUL character, or a name that cannot be")
     if not os.path.isdir(cwd):
         raise CannotStart(f"the working folder {cwd} does not exist")
     path = _find_program(argv[0], env, cwd)
@@ -129,9 +122,7 @@ def _check(argv: list[str], env: dict[str, str], cwd: str) -> None:
         words = start[2:].split(b"\n", 1)[0].split()
         interpreter = os.path.join(cwd, os.fsdecode(words[0])) if words else ""
         if not _is_program(interpreter):
-            raise CannotStart(
-                f"{path} asks for the interpreter {interpreter or '(none)'}, which does not exist"
-            )
+            raise CannotStart(f"{path} asks for the interpreter {interpreter or '(none)'}, which does not exist")
     elif IS_LINUX and not start.startswith(b"\x7fELF"):
         raise CannotStart(f"{path} is not a program: it is no binary and has no first line #!")
 

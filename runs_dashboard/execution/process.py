@@ -51,9 +51,7 @@ class Outcome:
     exit_code: int | None = None  # None when a signal ended it
     signal: int | None = None
     reason: str | None = None  # None: it ended by itself; "stopped"; "timeout"
-    cpu_seconds: float = (
-        0.0  # user and system of the program, what it waited for, and what we adopted from it
-    )
+    cpu_seconds: float = 0.0  # user and system of the program, what it waited for, and what we adopted from it
     max_rss: int = 0  # bytes, of its largest single process
     started_at: float = 0.0
     ended_at: float = 0.0
@@ -299,11 +297,7 @@ class _Supervision:
         for process in found.values():
             self.seen[process.pid, process.started] = process
         self._collect([process for process in found.values() if process.is_zombie])
-        return [
-            process
-            for process in found.values()
-            if not process.is_zombie and process not in self.out_of_reach
-        ]
+        return [process for process in found.values() if not process.is_zombie and process not in self.out_of_reach]
 
     def _has_living(self) -> bool:
         return any(proctree.is_alive(process) for process in self.seen.values())
