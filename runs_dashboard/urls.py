@@ -1,8 +1,11 @@
-"""The addresses: pages, API, admin."""
+"""The addresses: pages, live streams, API, admin."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
 urlpatterns = [
+    path("", include("runs_dashboard.web.urls")),
+    path("", include("runs_dashboard.live.urls")),
+    path("", include("runs_dashboard.api.urls")),
     path("admin/", admin.site.urls),
 ]
