@@ -1342,10 +1342,8 @@ class Migration(migrations.Migration):
             model_name="run",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(
-                        ("finished_at__isnull", False), ("status__in", frozenset(["failed", "stopped", "succeeded"]))
-                    ),
-                    models.Q(("finished_at__isnull", True), ("status__in", frozenset(["paused", "queued", "running"]))),
+                    models.Q(("finished_at__isnull", False), ("status__in", ["failed", "stopped", "succeeded"])),
+                    models.Q(("finished_at__isnull", True), ("status__in", ["paused", "queued", "running"])),
                     _connector="OR",
                 ),
                 name="run_final_iff_finished",
@@ -1355,7 +1353,7 @@ class Migration(migrations.Migration):
             model_name="run",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("status__in", frozenset(["failed", "stopped", "succeeded"])), _negated=True),
+                    models.Q(("status__in", ["failed", "stopped", "succeeded"]), _negated=True),
                     ("worker", ""),
                     _connector="OR",
                 ),

@@ -167,11 +167,11 @@ class Run(Workable, Stoppable, Retryable, Leased, TenantRow):
             models.CheckConstraint(condition=models.Q(trigger__in=Trigger.values), name="run_trigger"),
             models.CheckConstraint(
                 name="run_final_iff_finished",
-                condition=models.Q(status__in=FINAL, finished_at__isnull=False)
-                | models.Q(status__in=LIVE, finished_at__isnull=True),
+                condition=models.Q(status__in=sorted(FINAL), finished_at__isnull=False)
+                | models.Q(status__in=sorted(LIVE), finished_at__isnull=True),
             ),
             models.CheckConstraint(
-                name="run_final_has_no_worker", condition=~models.Q(status__in=FINAL) | models.Q(worker="")
+                name="run_final_has_no_worker", condition=~models.Q(status__in=sorted(FINAL)) | models.Q(worker="")
             ),
         ]
         indexes = [
