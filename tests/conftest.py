@@ -3,19 +3,30 @@
 `TEST_DATABASE_URL` (given by `python -m tests`) names a PostgreSQL server; without it the tests use SQLite.
 """
 
+from __future__ import annotations
+
 import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from .product import Product, ProductMaker
 
+if TYPE_CHECKING:  # Django's settings must not be read before the environment below is theirs
+    from collections.abc import Callable, Generator, Iterator
+
+    from django.test import Client
+
+    from runs_dashboard.models import Tenant, User
+
 HERE = Path(__file__).parent
+PASSWORD = "correct horse battery staple"
 DATA_DIR = Path(tempfile.mkdtemp(prefix="tests-data-"))
+(DATA_DIR / "static").mkdir()  # WhiteNoise warns of a root that is not there
 
 # Before Django reads its settings: what the developer's shell says is no business of a test.
 for name in (
@@ -112,6 +123,82 @@ def server_errors(request: pytest.FixtureRequest) -> Iterator[None]:
 def expected_server_errors() -> list[list[str]]:
     """For the test of a server error: its first item is the list of messages logged so far."""
     return []
+
+
+# --- the cast: Ada admin, Oli operator, Sue support, Vic viewer, and Eve, the admin of another tenant ---
+
+
+@pytest.fixture
+def tenant(db: None) -> Tenant:
+    from runs_dashboard.models import Tenant
+
+    return Tenant.objects.create(slug="acme", name="Acme")
+
+
+@pytest.fixture
+def other_tenant(db: None) -> Tenant:
+    from runs_dashboard.models import Tenant
+
+    return Tenant.objects.create(slug="elsewhere", name="Elsewhere")
+
+
+@pytest.fixture
+def ada(tenant: Tenant) -> User:
+    return make_member("ada", "admin", tenant)
+
+
+@pytest.fixture
+def oli(tenant: Tenant) -> User:
+    return make_member("oli", "operator", tenant)
+
+
+@pytest.fixture
+def sue(tenant: Tenant) -> User:
+    return make_member("sue", "support", tenant)
+
+
+@pytest.fixture
+def vic(tenant: Tenant) -> User:
+    return make_member("vic", "viewer", tenant)
+
+
+@pytest.fixture
+def eve(other_tenant: Tenant) -> User:
+    return make_member("eve", "admin", other_tenant)
+
+
+def make_member(username: str, role: str, tenant: Tenant) -> User:
+    """A user with the password `PASSWORD` and that role in the tenant."""
+    from runs_dashboard.models import Membership, User
+
+    user = User.objects.create_user(username, f"{username}@example.org", PASSWORD, first_name=username.title())
+    Membership.across_tenants.create(tenant=tenant, user=user, role=role)
+    return user
+
+
+@pytest.fixture
+def client_of() -> Callable[[User], Client]:
+    """`client_of(ada)` is a browser in which Ada has signed in."""
+    from django.test import Client
+
+    def sign_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def key_of() -> Callable[[User], str]:
+    """`key_of(ada)` is the secret of a new API key of Ada's, in her tenant and with her role."""
+    from runs_dashboard.models import Actor, ApiKey, Membership
+
+    def make_key(user: User) -> str:
+        member = Membership.across_tenants.select_related("tenant").get(user=user)
+        return ApiKey.make(user=user, tenant=member.tenant, role=member.role, by=Actor(user=user))[1]
+
+    return make_key
 
 
 # --- the real product ---------------------------------------------------------------------------
