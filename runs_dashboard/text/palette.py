@@ -60,12 +60,9 @@ def ansi_css() -> str:
     ]
     # As specific as the rules that colour a whole line by its level, and later: a program's own colour wins.
     body = "".join(f"  .log span{rule}\n" for rule in rules)
-    return (
-        "/* Made by `python -m runs_dashboard.text.palette static/css/ansi256.css`. */\n"
-        "@layer components {\n"
-        + body
-        + "  bdi.bidi { outline: 1px dashed; border-radius: 2px; font-size: .85em; }\n}\n"
-    )
+    body += "  .log bdi.bidi { outline: 1px dashed; border-radius: 2px; font-size: .85em; }\n"
+    made = "/* Made by `python -m runs_dashboard.text.palette static/css/ansi256.css`. */\n"
+    return f"{made}@layer components {{\n{body}}}\n"
 
 
 def write_css(path: Path) -> None:
