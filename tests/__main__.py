@@ -56,8 +56,12 @@ def main() -> int:
     return max(outcome.code for outcome in outcomes)
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which unlike Ctrl-C in a terminal reaches this process alone."""
+
+
 def interrupt(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    raise Terminated
 
 
 def run_pytest(arguments: list[str], database_url: str | None) -> Outcome:
@@ -71,8 +75,9 @@ def run_pytest(arguments: list[str], database_url: str | None) -> Outcome:
         pytest = subprocess.Popen(command, cwd=ROOT, env=environment)
         try:
             code = pytest.wait()
-        except KeyboardInterrupt:
-            pytest.send_signal(signal.SIGINT)
+        except KeyboardInterrupt as reason:
+            if isinstance(reason, Terminated):
+                pytest.send_signal(signal.SIGINT)
             pytest.wait()
             raise
         return read_outcome(code, report)
