@@ -88,9 +88,7 @@ def read_outcome(code: int, report: Path) -> Outcome:
     if not report.exists():
         return Outcome(code=code or 1, errors=1)
     suite = next(ElementTree.parse(report).getroot().iter("testsuite"))
-    tests, failed, errors, skipped = (
-        int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")
-    )
+    tests, failed, errors, skipped = (int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped"))
     return Outcome(code, max(0, tests - failed - errors - skipped), failed, errors, skipped)
 
 

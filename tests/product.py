@@ -187,9 +187,7 @@ class Product:
     def api(self, *, user: str = "admin") -> httpx.Client:
         """A client of the API with a new key of `user`; close it."""
         key = self.manage("createkey", "--user", user).strip()
-        return httpx.Client(
-            base_url=self.url, headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=30
-        )
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=30)
 
     def sign_in(self, username: str = "admin", password: str | None = None) -> httpx.Client:
         """A client of the pages with a session of its own; close it."""
@@ -219,9 +217,7 @@ class ProductMaker:
         url = os.environ.get("TEST_DATABASE_URL")
         data_dir = self.folders.mktemp("product") / "data"
         data_dir.mkdir()
-        product = Product(
-            data_dir, database_url=create_database(url) if url else None, environment=environment
-        )
+        product = Product(data_dir, database_url=create_database(url) if url else None, environment=environment)
         self.products.append(product)
         return product
 

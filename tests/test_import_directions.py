@@ -44,9 +44,7 @@ def test_only_one_module_talks_to_other_machines() -> None:
 
 
 def test_only_the_supervisor_starts_processes() -> None:
-    assert set(find_users(PROCESS_STARTERS)) <= MAY_START_PROCESSES, show(
-        PROCESS_STARTERS, MAY_START_PROCESSES
-    )
+    assert set(find_users(PROCESS_STARTERS)) <= MAY_START_PROCESSES, show(PROCESS_STARTERS, MAY_START_PROCESSES)
 
 
 @pytest.mark.parametrize(

@@ -68,9 +68,7 @@ def read_schema(url: str) -> list[str]:
     """Tables, columns, indexes, constraints and triggers, a line each, sorted."""
     if url.startswith("sqlite:"):
         lite = sqlite3.connect(url.removeprefix("sqlite:///"))
-        rows = lite.execute(
-            "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_master"
-        ).fetchall()
+        rows = lite.execute("SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_master").fetchall()
         lite.close()
     else:
         with psycopg.connect(url) as full:

@@ -34,6 +34,4 @@ def blocks_under(heading: str) -> list[str]:
     """The contents of the code blocks between a heading and the next one."""
     section = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", README, re.MULTILINE | re.DOTALL)
     assert section is not None, f"the README has no heading {heading!r}"
-    return [
-        block.strip() for block in re.findall(r"^```\w*\n(.*?)^```$", section[1], re.MULTILINE | re.DOTALL)
-    ]
+    return [block.strip() for block in re.findall(r"^```\w*\n(.*?)^```$", section[1], re.MULTILINE | re.DOTALL)]

@@ -26,12 +26,8 @@ def main() -> int:
     names = [name for name in known if name not in FRAME]
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(names))
-    parser.add_argument(
-        "--postgres", action="store_true", help="on a PostgreSQL server made for it, not on SQLite"
-    )
-    parser.add_argument(
-        "--write", action="store_true", help="put the table into the README; only of all of them"
-    )
+    parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL server made for it, not on SQLite")
+    parser.add_argument("--write", action="store_true", help="put the table into the README; only of all of them")
     options = parser.parse_args()
     if unknown := set(options.names) - set(names):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}. There are: {', '.join(names)}")

@@ -17,7 +17,5 @@ def run(context: Context) -> list[Row]:
             (last,) = read_lines(api, identity, after=LINES - 1)
     assert finished["phase"] == "succeeded", finished
     assert (last["line"], last["message"]) == (LINES, TEXT.replace("%.0f", str(LINES))), last
-    detail = (
-        f"{LINES:,} lines of {len(TEXT)} characters; {meter.cpu / LINES * 1e6:.1f} ms of CPU for 1,000 lines"
-    )
+    detail = f"{LINES:,} lines of {len(TEXT)} characters; {meter.cpu / LINES * 1e6:.1f} ms of CPU for 1,000 lines"
     return [Row("lines a second through a command", LINES / meter.seconds, "lines/s", "≥ 50,000", detail)]

@@ -99,9 +99,7 @@ def read_run(api: httpx.Client, run: str) -> dict[str, Any]:
     return found
 
 
-def wait_until_final(
-    api: httpx.Client, run: str, seconds: float = 120, every: float = 0.05
-) -> dict[str, Any]:
+def wait_until_final(api: httpx.Client, run: str, seconds: float = 120, every: float = 0.05) -> dict[str, Any]:
     """The run's object as soon as its phase is final; asked for every so many seconds."""
 
     def look() -> dict[str, Any] | None:

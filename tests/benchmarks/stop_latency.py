@@ -34,9 +34,7 @@ def run(context: Context) -> list[Row]:
                     time.sleep(0.005)
                     assert time.monotonic() - began < 30, "not stopped in 30 s"
                 deaths.append(died or states[-1])
-    detail = (
-        f"{TIMES} times, never said before it was true; process dead after {percentile(deaths, 50):.3f} s"
-    )
+    detail = f"{TIMES} times, never said before it was true; process dead after {percentile(deaths, 50):.3f} s"
     return [
         Row("stop to state final, p50", percentile(states, 50), "s", "≤ 0.5", detail),
         Row("stop to state final, p95", percentile(states, 95), "s", "≤ 0.5"),

@@ -101,12 +101,8 @@ def console_complaints(expected_complaints: list[str]) -> Iterator[list[str]]:
     """Errors, violations of the content policy and uncaught exceptions, as the browser words them."""
     complaints: list[str] = []
     yield complaints
-    unexpected = [
-        text for text in complaints if not any(re.search(pattern, text) for pattern in expected_complaints)
-    ]
-    unsaid = [
-        pattern for pattern in expected_complaints if not any(re.search(pattern, text) for text in complaints)
-    ]
+    unexpected = [text for text in complaints if not any(re.search(pattern, text) for pattern in expected_complaints)]
+    unsaid = [pattern for pattern in expected_complaints if not any(re.search(pattern, text) for text in complaints)]
     assert not unexpected, "the browser's console says:\n" + "\n".join(unexpected)
     assert not unsaid, f"expected in the browser's console, and not there: {unsaid}"
 
