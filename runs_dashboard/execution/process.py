@@ -125,8 +125,19 @@ class _Supervision:
     def run(self, argv: list[str], env: dict[str, str], cwd: str, limits: Limits) -> Outcome:
         self.outcome.started_at = time.time()
         self.began = self.next_tick = time.monotonic()
-        self.child, self.pipes = start(argv, {**env, proctree.MARKER: self.scope}, cwd, limits)
-        proctree.register_root(self.child.pid)
+        tag = proctree.take_tag()
+        try:
+            self.child, self.pipes = start(argv, {**env, proctree.MARKER: self.scope}, cwd, limits, tag)
+            proctree.register_root(self.child.pid, tag)
+            try:
+                self._run()
+            finally:
+                proctree.forget_root(self.child.pid)
+        finally:
+            proctree.return_tag(tag)
+        return self.outcome
+
+    def _run(self) -> None:
         self.selector = selectors.DefaultSelector()
         self.handle = _open_handle(self.child.pid)
         try:
@@ -142,7 +153,6 @@ class _Supervision:
             raise
         finally:
             self._release()
-        return self.outcome
 
     def _watch(self) -> None:
         """Until the program itself has ended."""
@@ -351,7 +361,6 @@ class _Supervision:
             os.kill(self.child.pid, signal.SIGKILL)
         code = self._account(self.child.pid)
         self.child.returncode = code
-        proctree.forget_root(self.child.pid)
         self.outcome.exit_code, self.outcome.signal = (code, None) if code >= 0 else (None, -code)
         self.outcome.seconds = time.monotonic() - self.began
         self.outcome.ended_at = self.outcome.started_at + self.outcome.seconds

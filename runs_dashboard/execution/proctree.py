@@ -5,7 +5,9 @@ environment, is in the session or group of the scope's root, or descends from on
 (proc(5)); where there is none, psutil answers the same questions, more slowly, with neither a parent-death
 signal nor a subreaper.
 
-Not found: a process that leaves the session, loses its parent and wipes its environment, all three.
+A process that leaves the session, loses its parent and wipes its environment is known by a tag: the hard limit of
+its core dumps, which is inherited, cannot be taken off without privilege, and is readable even of the dead. It is
+looked for only among the processes that this process adopted.
 """
 
 import ctypes
@@ -29,7 +31,9 @@ RSS_UNIT = 1024 if IS_LINUX else 1  # ru_maxrss is in kilobytes, on macOS in byt
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PR_SET_CHILD_SUBREAPER = 36
 _prctl = ctypes.CDLL(None, use_errno=True).prctl if IS_LINUX else None
-_roots: set[int] = set()  # children of ours whose exit code somebody here waits for
+_TAGS = range(1, 4096)  # bytes: too small for any core dump
+_taken: set[int] = set()
+_roots: dict[int, int | None] = {}  # children of ours whose exit code somebody here waits for: their tag
 _roots_lock = threading.Lock()
 
 
@@ -103,8 +107,12 @@ def find_members(scope: str, root: int | None = None, seen: Iterable[Process] = 
     everything.pop(os.getpid(), None)
     members = {p.pid: everything[p.pid] for p in seen if _is_same(everything.get(p.pid), p)}
     unread = []
+    own, tag = os.getpid(), _roots.get(root) if root is not None else None
     for process in everything.values():
-        if root is not None and root in (process.pid, process.group, process.session):
+        is_tagged = (
+            tag is not None and process.ppid == own and process.pid not in _roots and _read_tag(process.pid) == tag
+        )
+        if is_tagged or root in (process.pid, process.group, process.session):
             members[process.pid] = process
         elif process.pid not in members and not process.is_zombie:
             marker = read_marker(process.pid)
@@ -187,7 +195,7 @@ def kill_scope(scope: str, deadline: float = 10.0) -> list[int]:
         seen.update(find_members(scope, seen=list(seen.values())))
         alive = [process for process in seen.values() if is_alive(process)]
         if not alive:
-            reap_orphans()
+            reap_orphans(seen.values())
             return sorted(killed)
         if time.monotonic() > until:
             raise TimeoutError(f"still alive after {deadline:g} s: {sorted(p.pid for p in alive)}")
@@ -210,16 +218,34 @@ def live_scopes(prefix: str = "") -> dict[str, list[int]]:
     return found
 
 
-def register_root(pid: int) -> None:
-    """Say that somebody waits for this child: its exit code is not to be collected by `reap_orphans`."""
+def take_tag() -> int | None:
+    """A tag of its own for a program to start, in bytes; None where there is none to be had. `return_tag` it."""
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    if not IS_LINUX or 0 <= hard < _TAGS.stop:
+        return None  # a lower limit of our own could not be raised
     with _roots_lock:
-        _roots.add(pid)
+        tag = next((number for number in _TAGS if number not in _taken), None)
+        if tag is not None:
+            _taken.add(tag)
+        return tag
+
+
+def return_tag(tag: int | None) -> None:
+    """Say that nothing with this tag is left."""
+    with _roots_lock:
+        _taken.discard(tag or 0)
+
+
+def register_root(pid: int, tag: int | None) -> None:
+    """Say that somebody waits for this child, which was started with the tag: its exit code is left to them."""
+    with _roots_lock:
+        _roots[pid] = tag
 
 
 def forget_root(pid: int) -> None:
     """Say that this child has been waited for."""
     with _roots_lock:
-        _roots.discard(pid)
+        _roots.pop(pid, None)
 
 
 def reap_orphans(members: Iterable[Process] = ()) -> float:
@@ -259,6 +285,13 @@ def _adopted_zombies() -> Iterator[int]:
             continue
         if process.session not in (session, pid) and process.session not in busy:
             yield pid
+
+
+def _read_tag(pid: int) -> int | None:
+    try:
+        return resource.prlimit(pid, resource.RLIMIT_CORE)[1]
+    except (PermissionError, ProcessLookupError):
+        return None
 
 
 def _collect(pid: int) -> resource.struct_rusage | None:
