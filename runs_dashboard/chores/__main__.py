@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from runs_dashboard.chores.report import ChoreError, say
 
@@ -29,6 +30,9 @@ def run(arguments: Sequence[str]) -> int:
         return 2
     module, function = CHORES[arguments[0]]
     chore: Callable[[], None] = getattr(import_module(f"runs_dashboard.chores.{module}"), function)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")  # whatever LANG says: a log is UTF-8
     try:
         chore()
     except ChoreError as error:

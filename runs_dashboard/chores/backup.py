@@ -53,12 +53,8 @@ def main() -> None:
 def back_up_sqlite(source: Path, copy: Path) -> None:
     """Copies one moment of the database while others write, then proves the copy. Raises ChoreError."""
     if not source.is_file():
-        raise ChoreError(
-            f"There is no database at {source}; on PostgreSQL list DATABASE_URL under the flow's secrets."
-        )
-    size = sum(
-        path.stat().st_size for path in (source, source.with_name(source.name + "-wal")) if path.exists()
-    )
+        raise ChoreError(f"There is no database at {source}; on PostgreSQL list DATABASE_URL under the flow's secrets.")
+    size = sum(path.stat().st_size for path in (source, source.with_name(source.name + "-wal")) if path.exists())
     free = shutil.disk_usage(copy.parent).free
     if free < size * 1.1:
         raise ChoreError(f"{format_size(size)} are to be copied and only {format_size(free)} are free.")
@@ -105,9 +101,7 @@ def back_up_postgres(url: str, copy: Path) -> None:
     """Dumps the database in pg_dump's own format and reads the dump's contents back. Raises ChoreError."""
     dump, restore = shutil.which("pg_dump"), shutil.which("pg_restore")
     if not dump or not restore:
-        raise ChoreError(
-            "pg_dump and pg_restore are not installed here: install PostgreSQL's client programs."
-        )
+        raise ChoreError("pg_dump and pg_restore are not installed here: install PostgreSQL's client programs.")
     say("Dumping the PostgreSQL database; runs go on meanwhile.")
     # By the environment: an argument would show the password to everybody on the machine.
     environment = {**os.environ, **read_postgres_url(url)}
@@ -149,9 +143,7 @@ def seal(partial: Path, target: Path) -> str:
 
 def remove_old(folder: Path, keep: int) -> None:
     """Removes all but the newest `keep` backups; their names sort by time."""
-    backups = sorted(
-        (path for path in folder.iterdir() if path.suffix in (".sqlite3", ".dump")), reverse=True
-    )
+    backups = sorted((path for path in folder.iterdir() if path.suffix in (".sqlite3", ".dump")), reverse=True)
     for path in backups[keep:]:
         path.unlink()
         say(f"{path.name} is removed: the newest {keep} are kept.")

@@ -9,7 +9,7 @@ PRICE = 19.90
 
 
 def check() -> None:
-    """Takes the order in: tracks its number, works out the total. Raises ChoreError for more than the stock."""
+    """Takes the order in: tracks its number, works out the total. Raises ChoreError beyond the stock."""
     order_id, items = read_setting("INPUT_ORDER_ID"), read_number("INPUT_ITEMS", 1)
     report(track={"order_id": order_id})
     if items > 90:

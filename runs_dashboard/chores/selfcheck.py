@@ -15,9 +15,7 @@ def check_deployment() -> None:
     if run_manage("check", "--deploy", "--fail-level", "ERROR", "--no-color"):
         raise ChoreError("The deployment check found errors; they are listed above.")
     if run_manage("migrate", "--check", "--no-color"):
-        raise ChoreError(
-            "Migrations are not applied: stop the product and start it with `manage.py up` once."
-        )
+        raise ChoreError("Migrations are not applied: stop the product and start it with `manage.py up` once.")
     say("The settings are sound and the database's tables are up to date.")
 
 

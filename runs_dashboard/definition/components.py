@@ -54,9 +54,7 @@ def _read_http(reader: Reader, value: Any, path: Path) -> dict[str, Any]:
     data = reader.keys(value, path, ("method", "url", "headers", "body", "expect"), ("url",))
     read: dict[str, Any] = {"method": reader.choice(data.get("method", "GET"), (*path, "method"), METHODS)}
     if "url" in data:
-        read["url"] = reader.text(
-            data["url"], (*path, "url"), limit=8000, hint="e.g. https://shop.example/orders"
-        )
+        read["url"] = reader.text(data["url"], (*path, "url"), limit=8000, hint="e.g. https://shop.example/orders")
         if read["url"]:
             _check_url(reader, read["url"], (*path, "url"))
     read["headers"] = reader.texts(
@@ -98,7 +96,7 @@ def _check_url(reader: Reader, url: str, path: Path) -> None:
     try:
         references = templates.find_in_text(url[start : start + len(authority)])
         parts = urlsplit(templates.mask(url))
-        has_host = bool(parts.hostname) and parts.port != 0
+        has_host = bool(parts.hostname)
     except templates.TemplateError:
         return
     except ValueError:
@@ -106,9 +104,7 @@ def _check_url(reader: Reader, url: str, path: Path) -> None:
     if not has_host or any(c.isspace() for c in templates.mask(url)):
         reader.refuse(path, "expected a URL with a host and without spaces", hint)
     if "@" in authority:
-        reader.refuse(
-            path, "a user name in the URL would be shown", "use the Authorization header with a secret"
-        )
+        reader.refuse(path, "a user name in the URL would be shown", "use the Authorization header with a secret")
     for reference in references:
         if reference.root != "environment":
             reader.refuse(
@@ -127,9 +123,7 @@ def _read_approval(reader: Reader, value: Any, path: Path) -> dict[str, Any]:
 
 def _read_flow(reader: Reader, value: Any, path: Path) -> dict[str, Any]:
     data = reader.keys(value, path, ("flow", "args", "environment"), ("flow",))
-    read: dict[str, Any] = {
-        "args": reader.mapping(data.get("args", {}), (*path, "args"), 'e.g. {day: "2026-11-22"}')
-    }
+    read: dict[str, Any] = {"args": reader.mapping(data.get("args", {}), (*path, "args"), 'e.g. {day: "2026-11-22"}')}
     for key in ("flow", "environment"):
         if key in data:
             read[key] = reader.text(data[key], (*path, key), limit=100, pattern=SLUG, hint=SLUG_HINT)

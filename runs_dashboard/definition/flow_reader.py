@@ -36,9 +36,7 @@ def read_flow(reader: Reader, value: Any) -> Definition | None:
         read["id"] = reader.text(data["id"], ("id",), limit=100, pattern=SLUG, hint=SLUG_HINT)
     read["name"] = reader.text(data["name"], ("name",)) if "name" in data else read.get("id", "")
     if "description" in data:
-        read["description"] = reader.text(
-            data["description"], ("description",), limit=10_000, allow_empty=True
-        )
+        read["description"] = reader.text(data["description"], ("description",), limit=10_000, allow_empty=True)
     for key, choices in (("type", get_args(FlowType)), ("on_worker_lost", get_args(OnWorkerLost))):
         if key in data:
             read[key] = reader.choice(data[key], (key,), choices)
@@ -56,9 +54,7 @@ def read_flow(reader: Reader, value: Any) -> Definition | None:
     for key, words in (("retention", ("days", "bytes")), ("log", ("max_bytes", "max_lines"))):
         if key in data:
             limits = reader.keys(data[key], (key,), words)
-            read[key] = {
-                w: reader.whole(n, (key, w), least=1, most=10**15) for w, n in limits.items()
-            } or None
+            read[key] = {w: reader.whole(n, (key, w), least=1, most=10**15) for w, n in limits.items()} or None
     if "retry_webhook" in data:
         read["retry_webhook"] = _webhook(reader, data["retry_webhook"])
     _read_schedule(reader, data, read)
@@ -111,9 +107,7 @@ def _read_schedule(reader: Reader, data: dict[str, Any], read: dict[str, Any]) -
 
 def _read_secrets(reader: Reader, value: Any) -> tuple[str, ...]:
     names: list[str] = []
-    for index, name in enumerate(
-        reader.items(value, ("secrets",), "a list of names", "e.g. [SHOP_TOKEN]", 200)
-    ):
+    for index, name in enumerate(reader.items(value, ("secrets",), "a list of names", "e.g. [SHOP_TOKEN]", 200)):
         path = ("secrets", index)
         text = reader.text(name, path, pattern=VARIABLE, hint=VARIABLE_HINT)
         if text in names:
@@ -127,23 +121,17 @@ def _read_secrets(reader: Reader, value: Any) -> tuple[str, ...]:
 def _read_steps(reader: Reader, value: Any, retry: Retry, flow_id: str) -> tuple[StepDefinition, ...]:
     steps: list[StepDefinition] = []
     places: dict[str, int] = {}
-    for index, item in enumerate(
-        reader.items(value, ("steps",), "a list of steps", "e.g. - id: fetch", MAX_STEPS)
-    ):
+    for index, item in enumerate(reader.items(value, ("steps",), "a list of steps", "e.g. - id: fetch", MAX_STEPS)):
         path = ("steps", index)
         data = reader.keys(item, path, _STEP_KEYS, ("id", "component"))
         step_id = ""
         if "id" in data:
             step_id = reader.text(data["id"], (*path, "id"), limit=100, pattern=SLUG, hint=SLUG_HINT)
         if step_id in places:
-            reader.refuse(
-                (*path, "id"), f"{step_id} is already the id of steps[{places[step_id]}]", "rename one"
-            )
+            reader.refuse((*path, "id"), f"{step_id} is already the id of steps[{places[step_id]}]", "rename one")
         elif step_id:
             places[step_id] = index
-        component = (
-            reader.choice(data["component"], (*path, "component"), COMPONENTS) if "component" in data else ""
-        )
+        component = reader.choice(data["component"], (*path, "component"), COMPONENTS) if "component" in data else ""
         settings: dict[str, Any] = {}
         if component in COMPONENTS:
             settings = read_with(reader, component, data.get("with"), (*path, "with"))
@@ -179,9 +167,7 @@ def _check_templates(reader: Reader, value: Any, read: dict[str, Any]) -> None:
             continue
         if is_key or key not in TEMPLATE_KEYS.get(component, ()):
             where = "a key is taken literally" if is_key else "a template is not filled here"
-            reader.refuse(
-                path, where, f"{templates.OPENING} … }}}} may stand in the values of {TEMPLATE_PLACES}"
-            )
+            reader.refuse(path, where, f"{templates.OPENING} … }}}} may stand in the values of {TEMPLATE_PLACES}")
             continue
         try:
             references = templates.find_in_text(text)
@@ -209,7 +195,7 @@ def _check_reference(
     elif reference.root == "secrets" and name not in read["secrets"]:
         reader.refuse(path, f"undeclared secret {name}", f"e.g. secrets: [{name}] at the top of the flow")
     elif reference.root == "steps":
-        here = path[1]
+        here = int(path[1])  # a template stands in a step's settings: steps[1].with…
         earlier = [step for step, index in places.items() if index < here]
         if name not in places:
             reader.refuse(path, f"unknown step {name}", f"earlier steps: {', '.join(earlier[:20]) or 'none'}")

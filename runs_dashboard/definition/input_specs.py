@@ -41,9 +41,7 @@ def read_inputs(reader: Reader, value: Any, path: Path) -> dict[str, dict[str, A
         variables[inputs.variable(name)] = name
         found[name] = _read_spec(reader, spec, here, is_top=True)
     if len(found) > MAX_INPUTS:
-        reader.refuse(
-            path, f"{len(found)} inputs are too many", f"at most {MAX_INPUTS}; take an object instead"
-        )
+        reader.refuse(path, f"{len(found)} inputs are too many", f"at most {MAX_INPUTS}; take an object instead")
     return found
 
 
@@ -87,10 +85,7 @@ def _check_word(reader: Reader, word: str, value: Any, path: Path, *, is_top: bo
     elif word in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
         reader.number(value, path, least=-1e18, most=1e18)
     elif word == "enum":
-        if (
-            not reader.items(value, path, "a list of allowed values", "e.g. [small, large]", 1000)
-            and value == []
-        ):
+        if not reader.items(value, path, "a list of allowed values", "e.g. [small, large]", 1000) and value == []:
             reader.refuse(path, "expected at least one value", "e.g. [small, large]")
     elif word == "additionalProperties" or (word == "required" and is_top and not isinstance(value, list)):
         if not isinstance(value, bool):
@@ -107,13 +102,7 @@ def _check_values(reader: Reader, data: dict[str, Any], path: Path) -> None:
     bare = {word: value for word, value in data.items() if word not in ("enum", "default")}
     for index, value in enumerate(data.get("enum", [])):
         for fault in inputs.faults(bare, value):
-            reader.refuse(
-                (*path, "enum", index), f"{show(value)} is {fault}", "give values of the input's own type"
-            )
+            reader.refuse((*path, "enum", index), f"{show(value)} is {fault}", "give values of the input's own type")
     if "default" in data:
-        for fault in inputs.faults(
-            {word: value for word, value in data.items() if word != "default"}, data["default"]
-        ):
-            reader.refuse(
-                (*path, "default"), f"{show(data['default'])} is {fault}", "give a default that is allowed"
-            )
+        for fault in inputs.faults({word: value for word, value in data.items() if word != "default"}, data["default"]):
+            reader.refuse((*path, "default"), f"{show(data['default'])} is {fault}", "give a default that is allowed")

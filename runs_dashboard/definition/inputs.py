@@ -8,7 +8,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from jsonschema import Draft202012Validator, ValidationError
@@ -45,7 +45,7 @@ def validate(inputs: Inputs, args: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(args)
     problems = [
         (format_path(path), said)
-        for path, said in find_oddities(found, max_depth=MAX_ARGS_DEPTH, max_nodes=MAX_ARGS_NODES)
+        for path, said in find_oddities(found, max_depth=MAX_ARGS_DEPTH, max_nodes=MAX_ARGS_NODES, max_digits=300)
     ]
     if problems:
         raise InputError(problems)
@@ -128,9 +128,7 @@ def _array(text: str, spec: Mapping[str, Any]) -> Any:
     if text.startswith("["):
         return _json(text, spec)
     kind = spec.get("items", {}).get("type", "string")
-    return [
-        _FROM_TEXT[kind](line.strip(), spec.get("items", {})) for line in text.splitlines() if line.strip()
-    ]
+    return [_FROM_TEXT[kind](line.strip(), spec.get("items", {})) for line in text.splitlines() if line.strip()]
 
 
 def _json(text: str, spec: Mapping[str, Any]) -> Any:
@@ -143,9 +141,7 @@ def _json(text: str, spec: Mapping[str, Any]) -> Any:
 _FROM_TEXT: dict[str, Callable[[str, Mapping[str, Any]], Any]] = {
     "string": lambda text, spec: text,
     "integer": lambda text, spec: _number(text, int, r"[-+]?[0-9]{1,18}"),
-    "number": lambda text, spec: _number(
-        text, float, r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?"
-    ),
+    "number": lambda text, spec: _number(text, float, r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?"),
     "boolean": _boolean,
     "array": _array,
     "object": _json,
@@ -207,7 +203,7 @@ def _check_multiple(validator: Any, factor: float, value: Any, schema: Any) -> I
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
     quotient = value / factor
-    if not math.isclose(quotient, round(quotient), rel_tol=1e-9, abs_tol=1e-9):
+    if not (math.isfinite(quotient) and math.isclose(quotient, round(quotient), rel_tol=1e-9, abs_tol=1e-9)):
         yield ValidationError(f"not a multiple of {factor}")
 
 
@@ -231,21 +227,21 @@ def _validator(spec: Mapping[str, Any]) -> Validator:
 
 def _explain(error: ValidationError) -> str:
     """A message for people for each word that an input may use."""
-    limit = error.validator_value
-    match error.validator:
+    word, limit = str(error.validator), cast(Any, error.validator_value)
+    match word:
         case "type":
             return f"not {_TYPE_WORDS[limit]}"
         case "enum":
             return f"not one of {', '.join(show(value, 30) for value in limit[:20])}"
         case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
             words = {"minimum": "less than", "maximum": "more than", "exclusiveMinimum": "not more than"}
-            return f"{words.get(error.validator, 'not less than')} {limit}"
+            return f"{words.get(word, 'not less than')} {limit}"
         case "minLength" | "maxLength":
-            return f"{'shorter' if error.validator == 'minLength' else 'longer'} than {limit} characters"
+            return f"{'shorter' if word == 'minLength' else 'longer'} than {limit} characters"
         case "minItems" | "maxItems":
-            return f"{'fewer' if error.validator == 'minItems' else 'more'} than {limit} items"
+            return f"{'fewer' if word == 'minItems' else 'more'} than {limit} items"
         case "required":
-            return f"lacks {show(next(iter(set(limit) - set(error.instance)), ''))}"
+            return f"lacks {show(next(iter(set(limit) - set(cast(Any, error.instance))), ''))}"
         case "additionalProperties":
             return "has keys that are not allowed"
         case _:

@@ -4,6 +4,7 @@
 """
 
 import re
+import warnings
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
@@ -21,9 +22,11 @@ def check_pattern(pattern: str) -> None:
     if len(pattern) > MAX_PATTERN:
         raise PatternError(f"longer than {MAX_PATTERN} characters")
     try:
-        re.compile(pattern)
-        parsed = list(_parser.parse(pattern))
-    except (re.error, RecursionError, OverflowError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Python warns of what will mean something else one day
+            re.compile(pattern)
+            parsed = list(_parser.parse(pattern))
+    except (re.error, RecursionError, OverflowError, Warning) as error:
         raise PatternError(f"not a regular expression: {error}") from error
     is_anchored = bool(parsed) and str(parsed[0][0]) == "AT"
     if _ways(parsed) * (1 if is_anchored else MAX_TEXT) > _MAX_WAYS:

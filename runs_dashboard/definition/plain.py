@@ -11,7 +11,7 @@ MAX_NODES = 50_000
 
 
 def find_oddities(
-    data: Any, *, max_depth: int = MAX_DEPTH, max_nodes: int = MAX_NODES
+    data: Any, *, max_depth: int = MAX_DEPTH, max_nodes: int = MAX_NODES, max_digits: int = 18
 ) -> Iterator[tuple[Path, str]]:
     """Yields (path, what is wrong) for what is not plain JSON: NUL, lone surrogates, NaN, depth, types.
 
@@ -45,8 +45,8 @@ def find_oddities(
             if not math.isfinite(value):
                 yield path, "is not a finite number"
         elif isinstance(value, int) and not isinstance(value, bool):
-            if abs(value) >= 10**18:
-                yield path, "is a number of more than 18 digits: quote it to keep it as text"
+            if abs(value) >= 10**max_digits:
+                yield path, f"is a number of more than {max_digits} digits: quote it to keep it as text"
         elif value is not None and not isinstance(value, bool):
             yield path, f"is a {type(value).__name__}, which JSON does not know"
 

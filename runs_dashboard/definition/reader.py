@@ -7,10 +7,12 @@ from typing import Any
 
 from runs_dashboard.definition.problems import Path, Problem, format_path, show
 
-SLUG = re.compile(r"[a-z0-9_.-]+")
+SLUG = re.compile(r"(?!\.+\Z)[a-z0-9_.-]+")  # not `.` or `..`: no address would lead there
 SLUG_HINT = "use a-z, 0-9, underscore, dot and dash, e.g. nightly-orders"
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 VARIABLE_HINT = "use letters, digits and underscores, e.g. SHOP_TOKEN"
+
+MAX_PROBLEMS = 200
 
 
 class Reader:
@@ -28,16 +30,12 @@ class Reader:
     def expected(self, path: Path, what: str, value: Any, hint: str) -> None:
         self.refuse(path, f"expected {what}, not {show(value)}", hint)
 
-    def keys(
-        self, value: Any, path: Path, allowed: Collection[str], required: Collection[str] = ()
-    ) -> dict[str, Any]:
+    def keys(self, value: Any, path: Path, allowed: Collection[str], required: Collection[str] = ()) -> dict[str, Any]:
         """A mapping with known keys only; keys given as null count as absent."""
-        data = self.mapping(
-            value, path, "e.g. " + ", ".join(f"{key}: …" for key in (required or list(allowed)[:2]))
-        )
+        data = self.mapping(value, path, "e.g. " + ", ".join(f"{key}: …" for key in (required or list(allowed)[:2])))
         for key in data:
             if key not in allowed:
-                near = get_close_matches(key[:60], allowed, 1, cutoff=0.6)
+                near = self._near(key, allowed)
                 known = f"allowed: {', '.join(allowed)}"
                 hint = f"did you mean {near[0]}? {known}" if near else known
                 self.refuse((*path, key), f"unknown key {show(key)}", hint)
@@ -46,6 +44,10 @@ class Reader:
                 if data.get(key) is None:
                     self.refuse(path, f"{key} is missing", f"e.g. {key}: …")
         return {key: item for key, item in data.items() if key in allowed and item is not None}
+
+    def _near(self, text: str, known: Collection[str]) -> list[str]:
+        """The closest known word, if any; no longer looked for once there are more problems than anybody reads."""
+        return get_close_matches(text[:60], known, 1) if len(self.problems) < MAX_PROBLEMS else []
 
     def mapping(self, value: Any, path: Path, hint: str) -> dict[str, Any]:
         if isinstance(value, dict):
@@ -74,7 +76,7 @@ class Reader:
     ) -> str:
         if not isinstance(value, str):
             quoted = (
-                f'quote it: "{show(value)}"'
+                f'put it in quotes, e.g. "{show(value)}"'
                 if isinstance(value, bool | int | float)
                 else hint or 'e.g. "some text"'
             )
@@ -92,7 +94,7 @@ class Reader:
     def choice(self, value: Any, path: Path, choices: Collection[str]) -> str:
         text = self.text(value, path, hint=f"one of {', '.join(choices)}")
         if text and text not in choices:
-            near = get_close_matches(text[:60], choices, 1)
+            near = self._near(text, choices)
             hint = f"did you mean {near[0]}? " if near else ""
             self.refuse(path, f"{show(text)} is not known", f"{hint}one of {', '.join(choices)}")
         return text
@@ -106,7 +108,7 @@ class Reader:
             return 0.0
         if not least <= value <= most or (above and value == least):
             word = "more than" if above else "at least"
-            self.refuse(path, f"{value} is out of bounds", f"{word} {least:,g} and at most {most:,g}")
+            self.refuse(path, f"{value} is out of bounds", f"{word} {least:,} and at most {most:,}")
         return float(value)
 
     def whole(self, value: Any, path: Path, *, least: int, most: int) -> int:

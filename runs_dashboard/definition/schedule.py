@@ -36,14 +36,10 @@ class ScheduleError(ValueError):
 def check_expression(expression: str) -> None:
     """Raises ScheduleError unless this is a five-field cron expression with a next time."""
     if expression in _MACROS:
-        raise ScheduleError(
-            f"{expression} is not a five-field cron expression", f'e.g. "{_MACROS[expression]}"'
-        )
-    fields = expression.split(" ")
-    if not _ALLOWED.fullmatch(expression) or len(fields) != 5 or not all(fields):
-        raise ScheduleError(
-            f"expected five fields: {', '.join(_FIELDS)}", 'e.g. "0 2 * * *" for 02:00 every day'
-        )
+        raise ScheduleError(f"{expression} is not a five-field cron expression", f'e.g. "{_MACROS[expression]}"')
+    fields = expression.split()
+    if not _ALLOWED.fullmatch(expression) or len(fields) != 5:
+        raise ScheduleError(f"expected five fields: {', '.join(_FIELDS)}", 'e.g. "0 2 * * *" for 02:00 every day')
     try:
         times = CronSim(expression, datetime(2026, 1, 1, tzinfo=UTC))
     except CronSimError as error:

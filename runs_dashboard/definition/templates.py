@@ -35,10 +35,10 @@ class MissingValue(LookupError):
 
 @dataclass(frozen=True)
 class Reference:
-    """One look-up: `path` leads through the context, `expression` is its text."""
+    """One look-up: `path` leads through the context from its `root`, `expression` is its text."""
 
     expression: str
-    root: Literal["inputs", "steps", "environment", "secrets", "run"]
+    root: str
     path: tuple[str, ...]
 
     @property

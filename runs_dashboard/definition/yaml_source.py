@@ -6,13 +6,11 @@ from typing import Any
 from runs_dashboard.definition.flow_reader import read_flow
 from runs_dashboard.definition.plain import find_oddities
 from runs_dashboard.definition.problems import DefinitionError, Path, Problem, format_path
-from runs_dashboard.definition.reader import Reader
+from runs_dashboard.definition.reader import MAX_PROBLEMS, Reader
 from runs_dashboard.definition.schema import Definition
 from runs_dashboard.definition.yaml_tree import read_tree
 
 __all__ = ["DefinitionError", "Problem", "from_json_data", "parse"]
-
-MAX_PROBLEMS = 200
 
 
 def parse(text: str | bytes, *, source: str = "<file>") -> Definition:

@@ -5,7 +5,7 @@ only null, true, false and JSON's numbers become anything but text: `on`, `08` a
 """
 
 import re
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -43,21 +43,22 @@ def read_tree(text: str | bytes) -> tuple[Any, Lines, list[Problem]]:
     return builder.root, builder.lines, builder.problems
 
 
-def _decode(text: str | bytes) -> str:
-    if isinstance(text, bytes):
-        if len(text) > MAX_BYTES:
-            _refuse(1, "the file is larger than 256 kB", "move long texts into files that the steps read")
-        try:
-            text = text.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = text.count(b"\n", 0, error.start) + 1
-            _refuse(line, "the file is not UTF-8", "save it in that encoding")
-    if len(text) > MAX_BYTES:
+def _decode(source: str | bytes) -> str:
+    if len(source) > MAX_BYTES:
         _refuse(1, "the file is larger than 256 kB", "move long texts into files that the steps read")
+    text = source if isinstance(source, str) else _from_utf8(source)
     if fault := fault_in_text(text):
-        line = next((n for n, row in enumerate(text.split("\n"), 1) if fault_in_text(row)), 1)
+        line = next((number for number, row in enumerate(text.split("\n"), 1) if fault_in_text(row)), 1)
         _refuse(line, f"the text {fault}", "remove it")
     return text.removeprefix("\ufeff")
+
+
+def _from_utf8(source: bytes) -> str:
+    try:
+        return source.decode()
+    except UnicodeDecodeError as error:
+        line = source.count(b"\n", 0, error.start) + 1
+        _refuse(line, "the file is not UTF-8", "save it in that encoding")
 
 
 class _Builder:
@@ -75,16 +76,14 @@ class _Builder:
         self._nodes = 0
 
     def take(self, event: yaml.Event) -> None:
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 0
         match event:
             case yaml.DocumentStartEvent():
                 self.documents += 1
                 if self.documents > 1:
-                    _refuse(
-                        line, "the file holds more than one document", "put each flow into a file of its own"
-                    )
+                    _refuse(line, "the file holds more than one document", "put each flow into a file of its own")
             case yaml.AliasEvent():
-                self._put_alias(event.anchor, line)
+                self._put_alias(event.anchor or "", line)
             case yaml.ScalarEvent():
                 self._check_tag(event, line)
                 if self._is_key_next():
@@ -125,9 +124,7 @@ class _Builder:
             )
         if key in frame.container:
             first = self.lines.get((*frame.path, key), line)
-            self._note(
-                line, (*frame.path, key), f"the key is already given on line {first}", "keep one of the two"
-            )
+            self._note(line, (*frame.path, key), f"the key is already given on line {first}", "keep one of the two")
         frame.key = key
         frame.key_line = line
 
@@ -144,9 +141,9 @@ class _Builder:
             path = (*frame.path, len(frame.container))
             frame.container.append(value)
         else:
-            path, line = (*frame.path, frame.key), frame.key_line
-            frame.container[frame.key] = value
-            frame.key = None
+            key, frame.key = frame.key or "", None
+            path, line = (*frame.path, key), frame.key_line
+            frame.container[key] = value
         self.lines[path] = line
         return path
 
@@ -237,15 +234,13 @@ class _Frame:
         return isinstance(self.container, dict) and self.key is None
 
 
-def _refuse(line: int, message: str, hint: str) -> None:
+def _refuse(line: int, message: str, hint: str) -> NoReturn:
     raise DefinitionError([Problem(line, "", message, hint)])
 
 
 def _syntax_problem(error: yaml.YAMLError) -> Problem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    said = " ".join(
-        str(getattr(error, "problem", None) or getattr(error, "reason", "") or "not readable").split()
-    )
+    said = " ".join(str(getattr(error, "problem", None) or getattr(error, "reason", "") or "not readable").split())
     context = getattr(error, "context", None)
     if context:
         said = f"{said} {context}"
