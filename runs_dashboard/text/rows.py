@@ -1,12 +1,12 @@
 """One log line as HTML: the same row for the page, the live stream and the "earlier lines" answers."""
 
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from html import escape
 from typing import Protocol
 
-from runs_dashboard.text import ansi
+from . import ansi
+from .levels import LEVELS
 
-LEVELS = ("debug", "info", "warning", "error", "critical")
 _LETTERS = ("D", "", "W", "E", "C")
 _CLASSES = ("d", "", "w", "e", "c")
 
@@ -15,16 +15,18 @@ class LogLine(Protocol):
     """What a row needs to know of a log entry; any object with these attributes will do."""
 
     line: int  # from 1, within the run
-    at: object  # aware datetime
+    at: datetime  # aware
     level: int  # 0..4, see LEVELS
     stream: str | None  # "stdout", "stderr" or None
-    system: bool  # written by the product itself
+    is_system: bool  # written by the product itself
     message: str
-    is_open: bool  # the program has not ended this line yet; it may come again, longer
-    action: str  # id of its step, "" for none
+    is_open: bool  # no line feed followed it
+    action: str | None  # id of its step
 
 
-def log_row_html(entry: LogLine, *, zone: tzinfo = UTC, ansi_state=ansi.PLAIN) -> tuple[str, object]:
+def log_row_html(
+    entry: LogLine, *, zone: tzinfo = UTC, ansi_state: ansi.AnsiState = ansi.PLAIN
+) -> tuple[str, ansi.AnsiState]:
     """HTML of one log line, and the colour state to pass on to the next line.
 
     `zone` is the reader's time zone; the `datetime` attribute stays UTC with milliseconds.
@@ -34,7 +36,7 @@ def log_row_html(entry: LogLine, *, zone: tzinfo = UTC, ansi_state=ansi.PLAIN) -
     classes = [_CLASSES[entry.level]] if _CLASSES[entry.level] else []
     if entry.stream == "stderr":
         classes.append("er")
-    if entry.system:
+    if entry.is_system:
         classes.append("sys")
     if entry.is_open:
         classes.append("open")
