@@ -1,0 +1,90 @@
+"""`flow`: starts another flow and waits for it: a sub-run."""
+
+from __future__ import annotations
+
+import time
+
+from ...definition.inputs import InputError
+from ...definition.templates import fill_tree
+from ...models import FINAL, WORKER, Flow, FlowDisabled, Machine, Run, Status, StatusConflict
+from ..control import RunTimeout
+from .task import Result, StepFailed, Task
+
+DEPTH_MAX = 10
+LOOK_SECONDS = 0.1
+
+
+def perform(task: Task) -> Result:
+    """Starts the sub-run and waits for its end. Raises StepFailed, StopAsked, RunTimeout, LeaseLost."""
+    sub_run = _start(task)
+    task.log.write(f"Started {sub_run.flow} as sub-run {sub_run.uid}")
+    left = task.time_left()
+    deadline = None if left is None else time.monotonic() + left
+    task.control.give_slot()
+    try:
+        status = _wait(task, sub_run, deadline)
+    finally:
+        task.control.take_slot()
+    sub_run.refresh_from_db()
+    outputs = {"run_id": sub_run.uid, "status": str(status), **sub_run.outputs}
+    if status == Status.SUCCEEDED:
+        return Result(outputs=outputs)
+    reason = f": {sub_run.error}" if sub_run.error else ""
+    raise StepFailed(f"Sub-run {sub_run.uid} of {sub_run.flow.slug} {status}{reason}", outputs=outputs)
+
+
+def _start(task: Task) -> Run:
+    slug = task.options["flow"]
+    if task.run.depth >= DEPTH_MAX:
+        raise StepFailed(f"Sub-runs are nested {DEPTH_MAX} deep: a flow seems to start itself.")
+    flow = Flow.objects.of(task.run.tenant_id).filter(slug=slug).select_related("latest").first()
+    if flow is None:
+        raise StepFailed(f"There is no flow {slug!r}.")
+    args = fill_tree(task.options.get("args", {}), task.surroundings.context())
+    chosen = task.options.get("environment") or ""
+    inherited = {} if chosen or flow.definition.environment else {"environment_version": task.run.environment_version}
+    try:
+        return flow.start(
+            args,
+            trigger="flow",
+            by=Machine(name=f"run {task.run.uid}"),
+            environment=chosen,
+            parent_run=task.run,
+            parent_step=task.definition.id,
+            end_user=task.run.end_user,
+            **inherited,
+        )
+    except (InputError, FlowDisabled) as error:
+        raise StepFailed(f"{slug} could not be started: {error}") from None
+
+
+def _wait(task: Task, sub_run: Run, deadline: float | None) -> str:
+    """Until the sub-run has ended. What ends the parent ends the sub-run first: nothing of a run outlives it."""
+    is_told = is_late = False
+    while True:
+        status = Run.across_tenants.filter(pk=sub_run.pk).values_list("status", flat=True).first()
+        if status is None:
+            raise StepFailed(f"Sub-run {sub_run.uid} was deleted.")
+        if status in FINAL:
+            break
+        if not is_told and task.control.read() is not None:
+            is_told = True
+            _stop(sub_run, "its parent was stopped")
+        elif not is_late and deadline is not None and time.monotonic() >= deadline:
+            is_late = True
+            _stop(sub_run, "its parent's time was over")
+        time.sleep(LOOK_SECONDS)
+    if is_told:
+        task.control.check()
+    if is_late:
+        if task.is_run_over():
+            raise RunTimeout
+        raise StepFailed(f"Sub-run {sub_run.uid} took longer than the step's {task.definition.timeout:g} s.")
+    return status
+
+
+def _stop(sub_run: Run, reason: str) -> None:
+    try:
+        sub_run.request_stop(by=WORKER, reason=reason)
+    except StatusConflict:
+        return  # it ended by itself meanwhile
