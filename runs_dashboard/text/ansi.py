@@ -24,7 +24,7 @@ _FLAG_CLASSES = "BDIUSN"
 
 
 class AnsiState(NamedTuple):
-    """The look that a line begins with: class names of both colours, bits of the rest, an open link."""
+    """The look of text: class names of both colours, bits of the rest, a link (never across lines)."""
 
     foreground: str = ""
     background: str = ""
@@ -60,7 +60,8 @@ def to_html(message: str, state: AnsiState | None = None) -> tuple[str, AnsiStat
     for row in _split_rows(message):
         runs, look = _read(row, look)
         rows.append("".join(_render(run_look, text) for run_look, text in runs))
-    return "\n".join(rows), look
+    # A link that nobody ended must not take the rest of the log with it.
+    return "\n".join(rows), look._replace(link="") if look.link else look
 
 
 def strip(message: str) -> str:

@@ -1,6 +1,6 @@
 """A run's log as a file: blocks of bytes of about 64 KB, whatever the length of the log.
 
-An entry has `line`, `at` (an aware datetime), `level` (0..4), `stream`, `system`, `message`, `is_open` and
+An entry has `line`, `at` (an aware datetime), `level` (0..4), `stream`, `is_system`, `message`, `is_open` and
 `action`.
 """
 
@@ -26,7 +26,7 @@ class Entry(Protocol):
     at: datetime
     level: int
     stream: str | None
-    system: bool
+    is_system: bool
     message: str
     is_open: bool
     action: str | None
@@ -45,7 +45,7 @@ def as_raw(entries: Iterable[Entry]) -> Iterator[bytes]:
     size = 0
     parts: list[str] = []
     for entry in entries:
-        if entry.system:
+        if entry.is_system:
             continue
         message = entry.message
         parts.append(message if entry.is_open else message + "\n")
@@ -109,9 +109,9 @@ def _write_txt(entries: Iterable[Entry]) -> Iterator[bytes]:
     for entry in entries:
         text = strip(entry.message)
         # What another step or stream left open is ended first, else two lines would read as one.
-        if source is not None and (entry.system or source != (entry.action, entry.stream)):
-            text = "\n" + text if not entry.system else f"\n[system] {text}"
-        elif entry.system:
+        if source is not None and (entry.is_system or source != (entry.action, entry.stream)):
+            text = "\n" + text if not entry.is_system else f"\n[system] {text}"
+        elif entry.is_system:
             text = f"[system] {text}"
         source = (entry.action, entry.stream) if entry.is_open else None
         yield (text if entry.is_open else text + "\n").encode()
@@ -127,7 +127,7 @@ def _write_ndjson(entries: Iterable[Entry]) -> Iterator[bytes]:
             entry.message,
             entry.action,
             entry.stream,
-            entry.system,
+            entry.is_system,
             entry.is_open,
         )
         yield encode(row) + b"\n"
@@ -146,7 +146,7 @@ def _write_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
                 LEVELS[entry.level],
                 neutralise(entry.action or ""),
                 entry.stream or "",
-                "true" if entry.system else "false",
+                "true" if entry.is_system else "false",
                 neutralise(strip(entry.message)),
             )
         )

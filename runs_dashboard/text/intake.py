@@ -110,7 +110,8 @@ class Intake:
         """Appends the full pieces of a line that is too long, all but its last piece."""
         longest = self._max_line
         for at in range(0, len(message) - longest, longest):
-            self._level = self._get_level(message)
+            # Of the first piece only: where the bytes were cut must not show.
+            self._level = self._get_level(message[:longest])
             lines.append(Line(message[at : at + longest], self._level, self._stream, now, True))
 
     def _get_level(self, message: str) -> int:

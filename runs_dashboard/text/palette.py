@@ -60,6 +60,9 @@ def ansi_css() -> str:
     ]
     # As specific as the rules that colour a whole line by its level, and later: a program's own colour wins.
     body = "".join(f"  .log span{rule}\n" for rule in rules)
+    # Back from the design's line numbers, which are links too.
+    body += "  .log a.link { font: inherit; color: inherit; padding: 0; text-align: start; user-select: auto; }\n"
+    body += "  .log a.link { text-decoration: underline; }\n"
     body += "  .log bdi.bidi { outline: 1px dashed; border-radius: 2px; font-size: .85em; }\n"
     made = "/* Made by `python -m runs_dashboard.text.palette static/css/ansi256.css`. */\n"
     return f"{made}@layer components {{\n{body}}}\n"

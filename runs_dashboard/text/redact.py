@@ -41,7 +41,7 @@ class Redactor:
         # A line feed ends a line and a line is never held back: spellings with one are masked line by line.
         kept = {text for text in spellings if len(text) >= MIN_LENGTH and "\n" not in text}
         self._spellings = sorted(kept)
-        self._searched = _without_containing_others(kept)
+        self._searched = _group(_without_containing_others(kept))
         self._starts = {text[:MIN_LENGTH] for text in kept}
         self._longest = max(map(len, kept), default=0)
         self._held = ""
@@ -127,7 +127,7 @@ class Redactor:
         return "".join(out), end
 
     def _find(self, text: str) -> Iterator[tuple[int, int]]:
-        if not any(map(text.__contains__, self._searched)):
+        if not any(sign in text and any(map(text.__contains__, group)) for sign, group in self._searched):
             return
         for spelling in self._spellings:
             place = text.find(spelling)
@@ -143,6 +143,14 @@ def _without_containing_others(spellings: set[str]) -> list[str]:
         if not any(short in text for short in kept):
             kept.append(text)
     return kept
+
+
+def _group(spellings: list[str]) -> list[tuple[str, list[str]]]:
+    """The spellings by an escape sign that each needs ("" for none): most texts lack most of the signs."""
+    groups: dict[str, list[str]] = {}
+    for text in spellings:
+        groups.setdefault(next((sign for sign in "%\\&" if sign in text), ""), []).append(text)
+    return list(groups.items())
 
 
 def _spell(value: str) -> Iterator[str]:

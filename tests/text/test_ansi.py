@@ -204,6 +204,11 @@ def test_a_link_leads_to_the_web_only_and_tells_it_nothing(end: str) -> None:
     assert look == PLAIN
 
 
+def test_a_link_that_is_not_ended_ends_with_its_line() -> None:
+    _, look = to_html("\x1b[31m\x1b]8;;https://x.example/\x07here")
+    assert to_html("next", look)[0] == '<span class="f1">next</span>'
+
+
 @pytest.mark.parametrize(
     "target",
     [

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from runs_dashboard.text.export import BLOCK, as_csv, as_ndjson, as_raw, as_txt, neutralise, safe_filename
 from runs_dashboard.text.intake import Intake
 
+DATA = Path(__file__).parents[3] / "shared" / "data"
+REAL = sorted([*DATA.glob("logs/*.log"), *DATA.glob("terminal/*.raw")])
 AT = datetime(2026, 11, 22, 7, 20, 1, 234_567, tzinfo=timezone(timedelta(hours=1)))
 
 
@@ -24,7 +27,7 @@ class Entry:
     at: datetime = AT
     level: int = 1
     stream: str | None = "stdout"
-    system: bool = False
+    is_system: bool = False
     is_open: bool = False
     action: str | None = "load"
 
@@ -40,13 +43,22 @@ def test_raw_is_byte_for_byte_what_was_printed(text: str, max_line: int) -> None
     assert b"".join(as_raw(take_in(text.encode(), max_line))) == text.encode()
 
 
+@pytest.mark.skipif(not REAL, reason="the real logs and recordings are not beside this checkout")
+@pytest.mark.parametrize("path", REAL, ids=[path.name for path in REAL])
+def test_a_real_log_comes_out_byte_for_byte(path: Path) -> None:
+    data = path.read_bytes()
+    assert b"".join(as_raw(take_in(data))) == data
+    if path.suffix == ".log":
+        assert b"".join(as_txt(take_in(data))) == data.replace(b"\r\n", b"\n")
+
+
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Cf", "Zl", "Zp"], include_characters="\n\t")))
 def test_text_without_escapes_is_what_was_printed(text: str) -> None:
     assert b"".join(as_txt(take_in(text.encode()))) == text.encode()
 
 
 def test_raw_leaves_our_own_lines_out_and_text_names_them() -> None:
-    entries = [Entry("a\x1b[31m"), Entry("3 lines dropped", system=True), Entry("b", is_open=True)]
+    entries = [Entry("a\x1b[31m"), Entry("3 lines dropped", is_system=True), Entry("b", is_open=True)]
     assert b"".join(as_raw(entries)) == b"a\x1b[31m\nb"
     assert b"".join(as_txt(entries)) == b"a\n[system] 3 lines dropped\nb"
 
@@ -57,7 +69,7 @@ def test_an_open_line_is_ended_before_another_source_goes_on() -> None:
         Entry(" %", is_open=True),
         Entry("oops", stream="stderr", is_open=True),
         Entry("next", action="publish", is_open=True),
-        Entry("worker lost", system=True),
+        Entry("worker lost", is_system=True),
     ]
     assert b"".join(as_txt(entries)) == b"50 %\noops\nnext\n[system] worker lost\n"
     assert b"".join(as_raw(entries)) == b"50 %oopsnext"
