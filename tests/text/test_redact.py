@@ -80,10 +80,12 @@ def test_each_line_of_a_secret_of_several_lines_is_masked() -> None:
     assert redactor.redact(json.dumps(secret)) == '"***\\n"'
 
 
-@given(st.lists(NARROW, min_size=1, max_size=3), st.text("ab\n", max_size=60), st.lists(st.integers(0, 60), max_size=8))
+@given(st.lists(NARROW, min_size=1, max_size=3), st.data(), st.lists(st.integers(0, 60), max_size=8))
 def test_overlapping_secrets_leave_nothing_however_the_text_is_cut(
-    secrets: list[str], text: str, cuts: list[int]
+    secrets: list[str], data: st.DataObject, cuts: list[int]
 ) -> None:
+    part = st.builds(lambda secret, at: secret[at:], st.sampled_from(secrets), st.integers(0, 6))
+    text = "".join(data.draw(st.lists(st.one_of(part, st.text("ab\n", max_size=3)), max_size=10)))
     redactor = Redactor(secrets)
     masked = redactor.redact(text)
     assert stream(redactor, text, cuts) == masked
@@ -92,6 +94,12 @@ def test_overlapping_secrets_leave_nothing_however_the_text_is_cut(
     for secret in secrets:
         covered |= {at + i for at in range(len(text)) if text.startswith(secret, at) for i in range(len(secret))}
     assert masked.replace("*", "") == "".join(letter for at, letter in enumerate(text) if at not in covered)
+
+
+def test_a_secret_that_overlaps_itself_leaves_nothing() -> None:
+    redactor = Redactor(["ababab"])
+    assert redactor.redact("xababababax") == "x***ax"
+    assert stream(redactor, "xababababax", [3, 7]) == "x***ax"
 
 
 @given(
