@@ -39,14 +39,18 @@ def show_levels() -> None:
 
 def work() -> None:
     """Works for INPUT_SECONDS (60) with a progress bar; a stop is answered with a line before it ends."""
-    signal.signal(signal.SIGTERM, _say_goodbye)
+    signal.signal(signal.SIGTERM, _stop)
     seconds = read_number("INPUT_SECONDS", 60)
-    say(f"About {seconds} seconds of work in {len(PARTS)} parts. Press {BOLD}Stop{OFF} whenever you like.")
     began = time.monotonic()
-    for number, part in enumerate(PARTS, 1):
-        say(f"Part {number} of {len(PARTS)}: {part}")
-        _show_progress(seconds / len(PARTS))
-        say(f"{GREEN}✓{OFF} {part}")
+    try:
+        say(f"About {seconds} seconds of work in {len(PARTS)} parts. Press {BOLD}Stop{OFF} whenever you like.")
+        for number, part in enumerate(PARTS, 1):
+            say(f"Part {number} of {len(PARTS)}: {part}")
+            _show_progress(seconds / len(PARTS))
+            say(f"{GREEN}✓{OFF} {part}")
+    except _Stopped:
+        say(f"\n{YELLOW}Asked to stop: goodbye.{OFF}")
+        sys.exit(128 + signal.SIGTERM)
     if seconds >= 60:
         warn("That took a minute. It was meant to.")
     report(output={"parts": len(PARTS)}, metric={"worked_seconds": round(time.monotonic() - began, 1)})
@@ -63,6 +67,9 @@ def _show_progress(seconds: float) -> None:
         say(f"\r  {bar} {100 * step // steps:3d} %", end="\n" if step == steps else "")
 
 
-def _say_goodbye(number: int, frame: FrameType | None) -> None:
-    say(f"\n{YELLOW}Asked to stop: goodbye.{OFF}")
-    raise SystemExit(128 + number)
+class _Stopped(BaseException):
+    """SIGTERM has come. Printing in the handler itself could meet a print that it interrupted."""
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise _Stopped

@@ -43,9 +43,10 @@ def validate(inputs: Inputs, args: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(args, Mapping):
         raise InputError([("", f"expected a JSON object, not {show(args)}")])
     found = dict(args)
+    oddities = find_oddities(found, max_depth=MAX_ARGS_DEPTH, max_nodes=MAX_ARGS_NODES, max_digits=300)
     problems = [
-        (format_path(path), said)
-        for path, said in find_oddities(found, max_depth=MAX_ARGS_DEPTH, max_nodes=MAX_ARGS_NODES, max_digits=300)
+        (str(path[0]) if path else "", f"{format_path(path[1:])}: {said}" if path[1:] else said)
+        for path, said in oddities
     ]
     if problems:
         raise InputError(problems)

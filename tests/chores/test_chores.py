@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -11,7 +13,9 @@ import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from runs_dashboard.chores.backup import read_postgres_url
@@ -252,14 +256,14 @@ def test_hello_works_as_long_as_it_is_told(environment: dict[str, str]) -> None:
 
 
 def test_hello_says_goodbye_when_it_is_stopped(environment: dict[str, str]) -> None:
-    process = subprocess.Popen([*PROGRAM, "hello-work"], env=environment, stdout=subprocess.PIPE, encoding="utf-8")
-    assert process.stdout
-    with process.stdout:
+    with subprocess.Popen(
+        [*PROGRAM, "hello-work"], env=environment, stdout=subprocess.PIPE, encoding="utf-8"
+    ) as process:
+        assert process.stdout
         assert "60 seconds of work" in process.stdout.readline()
         process.send_signal(signal.SIGTERM)
-        rest = process.stdout.read()
-    assert "Asked to stop: goodbye." in rest
-    assert process.wait(timeout=10) == 128 + signal.SIGTERM
+        assert "Asked to stop: goodbye." in process.stdout.read()
+    assert process.returncode == 128 + signal.SIGTERM
 
 
 def test_an_order_goes_through_the_shop(environment: dict[str, str]) -> None:
@@ -297,6 +301,29 @@ def test_a_postgres_address_becomes_variables_that_nobody_else_sees() -> None:
         "PGSSLMODE": "require",
     }
     assert read_postgres_url("postgresql:///runs?host=/tmp/socket") == {"PGHOST": "/tmp/socket", "PGDATABASE": "runs"}
+
+
+@pytest.mark.skipif("TEST_DATABASE_URL" not in os.environ, reason="no PostgreSQL: TEST_DATABASE_URL is not set")
+def test_a_postgres_backup_can_be_read_back(environment: dict[str, str], tmp_path: Path) -> None:
+    url = os.environ["TEST_DATABASE_URL"]
+    dump = shutil.which("pg_dump")
+    if dump is None:
+        pytest.skip("pg_dump is not installed")
+    version = subprocess.run([dump, "--version"], capture_output=True, text=True, check=True).stdout
+    with psycopg.connect(url, autocommit=True) as connection:
+        major = connection.info.server_version // 10_000
+        if major > int(re.findall(r"\d+", version)[0]):
+            pytest.skip(f"{version.strip()} is older than the server's {major}")
+        connection.execute("CREATE TABLE chores_backup (id int)")
+        try:
+            done = run("backup", environment, DATABASE_URL=url)
+        finally:
+            connection.execute("DROP TABLE chores_backup")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert reported(environment, "output")["tables"] >= 1
+    (copy,) = backups(tmp_path)
+    assert (copy.suffix, copy.read_bytes()[:5], copy.stat().st_mode & 0o077) == (".dump", b"PGDMP", 0)
+    assert urlsplit(url).password not in (None, "", *done.stdout.split())
 
 
 @pytest.mark.parametrize(
