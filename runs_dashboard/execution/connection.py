@@ -173,12 +173,13 @@ class _Stream(httpcore.NetworkStream):
             secure = ssl_context.wrap_socket(self.sock, server_hostname=server_hostname, do_handshake_on_connect=False)
             self.sock = secure
             self._do(secure.do_handshake, select.POLLIN)
-        except ssl.SSLCertVerificationError as error:
+        except BaseException as error:
             self.close()
-            raise Failed(f"the certificate of {self.host} is not trusted: {error.verify_message}") from error
-        except (OSError, ValueError) as error:
-            self.close()
-            raise Failed(f"no secure connection to {self.host}: {error}") from error
+            if isinstance(error, ssl.SSLCertVerificationError):
+                raise Failed(f"the certificate of {self.host} is not trusted: {error.verify_message}") from error
+            if isinstance(error, (OSError, ValueError)):
+                raise Failed(f"no secure connection to {self.host}: {error}") from error
+            raise
         return self
 
     def close(self) -> None:

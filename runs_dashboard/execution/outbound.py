@@ -125,6 +125,8 @@ def _read_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
         raise Refused(f"the address begins with {url.scheme or 'nothing'}:, only http and https can be asked")
     if not url.host:
         raise Refused("the address names no host")
+    if url.port is not None and not 0 < url.port < 65536:
+        raise Refused(f"the address names the port {url.port}, which cannot be")
     if url.userinfo:
         raise Refused("the address holds a name or password; they belong into an Authorization header")
     return url
