@@ -13,9 +13,13 @@ def main() -> None:
             os.environ["DATA_DIR"] = sys.argv[place + 1]
         elif word.startswith("--data-dir="):
             os.environ["DATA_DIR"] = word.partition("=")[2]
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"Error: {error}")
 
 
 if __name__ == "__main__":

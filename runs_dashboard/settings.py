@@ -35,12 +35,18 @@ def read_secret_key() -> str:
         return kept.read_text().strip()
     except FileNotFoundError:
         pass
-    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(f"The secret key {kept} cannot be read: {error.strerror}.") from error
     try:
+        DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
         # O_EXCL: of two processes that start at once, one writes and the other reads.
         handle = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return kept.read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The data folder {DATA_DIR} cannot be written: {error.strerror}. Name another one by DATA_DIR."
+        ) from error
     with os.fdopen(handle, "w") as file:
         made = secrets.token_urlsafe(50)
         file.write(made)

@@ -3,7 +3,12 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from .web import health
+
 urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
     path("", include("runs_dashboard.web.urls")),
     path("", include("runs_dashboard.live.urls")),
     path("", include("runs_dashboard.api.urls")),

@@ -44,6 +44,8 @@ _SEQUENCE = re.compile(
     r"|(?P<turn>[\u202a-\u202e\u2066-\u2069\u2028\u2029])"
 )
 _SPECIAL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
+_SPECIAL_IN_TEXT = re.compile(_SPECIAL.pattern.replace(r"\x0a", r"\x0b"))
+_ASCII_SPECIAL = bytes([*range(9), *range(11, 32), 127])
 _NEXT_LINE = re.compile(r"(?:\x1b\[|\x9b)\d*E")
 _MOVES = re.compile(r"[\r\b]|(?:\x1b\[|\x9b)[0-9;]*[KG]")
 
@@ -70,6 +72,14 @@ def strip(message: str) -> str:
         return message
     rows = ("".join(text for _, text in _read(row, PLAIN)[0]) for row in _split_rows(message))
     return _TURNS.sub(_name_turn, "\n".join(rows))
+
+
+def is_plain_text(text: str) -> bool:
+    """Whether `strip` would change none of the lines of a long text: much faster than asking for each line."""
+    if text.isascii():
+        data = text.encode()
+        return len(data.translate(None, _ASCII_SPECIAL)) == len(data)
+    return _SPECIAL_IN_TEXT.search(text) is None
 
 
 def _is_plain(message: str) -> bool:

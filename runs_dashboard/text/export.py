@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from .ansi import strip
+from .ansi import is_plain_text, strip
 from .levels import LEVELS
 
 BLOCK = 65_536
@@ -37,25 +37,57 @@ def as_txt(entries: Iterable[Entry]) -> Iterator[bytes]:
 
     Equal to what was printed where that held no escape sequence and no carriage return.
     """
-    return _join(_write_txt(entries))
+    return TextFile().add(entries)
 
 
 def as_raw(entries: Iterable[Entry]) -> Iterator[bytes]:
     """Byte for byte what the steps printed; our own lines are left out."""
-    size = 0
-    parts: list[str] = []
-    for entry in entries:
-        if entry.is_system:
-            continue
-        message = entry.message
-        parts.append(message if entry.is_open else message + "\n")
-        size += len(message)
-        if size >= BLOCK:
-            yield "".join(parts).encode()
-            parts.clear()
-            size = 0
-    if parts:
-        yield "".join(parts).encode()
+    return TextFile(is_raw=True).add(entries)
+
+
+class TextFile:
+    """as_txt, or as_raw, for a log that comes in parts: some as entries, most of them as plain messages."""
+
+    def __init__(self, *, is_raw: bool = False) -> None:
+        self.is_raw = is_raw
+        # What left its line open: a step and a stream.
+        self._source: tuple[Any, Any] | None = None
+
+    def add(self, entries: Iterable[Entry]) -> Iterator[bytes]:
+        """Bytes of the next entries, in blocks."""
+        return _join(self._add_raw(entries) if self.is_raw else self._add_txt(entries))
+
+    @property
+    def is_at_line_start(self) -> bool:
+        """Whether `add_lines` may come next: no line is open that would go on."""
+        return self._source is None
+
+    def add_lines(self, messages: list[str]) -> bytes:
+        """Bytes of messages of which each is a whole line of a program: some hundred times as fast as entries."""
+        text = "\n".join(messages)
+        if not self.is_raw and not is_plain_text(text):
+            text = "\n".join(map(strip, messages))
+        return f"{text}\n".encode()
+
+    def add_note(self, note: str) -> bytes:
+        """A last line of our own."""
+        return f"{'' if self.is_at_line_start else chr(10)}[system] {note}\n".encode()
+
+    def _add_raw(self, entries: Iterable[Entry]) -> Iterator[bytes]:
+        for entry in entries:
+            if not entry.is_system:
+                yield (entry.message if entry.is_open else entry.message + "\n").encode()
+
+    def _add_txt(self, entries: Iterable[Entry]) -> Iterator[bytes]:
+        for entry in entries:
+            text = strip(entry.message)
+            # What another step or stream left open is ended first, else two lines would read as one.
+            if self._source is not None and (entry.is_system or self._source != (entry.action, entry.stream)):
+                text = "\n" + text if not entry.is_system else f"\n[system] {text}"
+            elif entry.is_system:
+                text = f"[system] {text}"
+            self._source = (entry.action, entry.stream) if entry.is_open else None
+            yield (text if entry.is_open else text + "\n").encode()
 
 
 def as_ndjson(entries: Iterable[Entry]) -> Iterator[bytes]:
@@ -102,19 +134,6 @@ class _Row(msgspec.Struct, gc=False, omit_defaults=True):
     stream: str | None
     system: bool
     open: bool = False
-
-
-def _write_txt(entries: Iterable[Entry]) -> Iterator[bytes]:
-    source: tuple[Any, Any] | None = None
-    for entry in entries:
-        text = strip(entry.message)
-        # What another step or stream left open is ended first, else two lines would read as one.
-        if source is not None and (entry.is_system or source != (entry.action, entry.stream)):
-            text = "\n" + text if not entry.is_system else f"\n[system] {text}"
-        elif entry.is_system:
-            text = f"[system] {text}"
-        source = (entry.action, entry.stream) if entry.is_open else None
-        yield (text if entry.is_open else text + "\n").encode()
 
 
 def _write_ndjson(entries: Iterable[Entry]) -> Iterator[bytes]:
