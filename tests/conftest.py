@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from .product import Product, ProductMaker
@@ -123,6 +124,19 @@ def server_errors(request: pytest.FixtureRequest) -> Iterator[None]:
 def expected_server_errors() -> list[list[str]]:
     """For the test of a server error: its first item is the list of messages logged so far."""
     return []
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails the test of the worker side that leaves a process running."""
+    if request.path.relative_to(HERE).parts[0] != "execution":
+        yield
+        return
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    left = set(psutil.Process().children(recursive=True)) - before
+    _, alive = psutil.wait_procs(left, timeout=3)
+    assert not alive, f"still running after the test: {alive}"
 
 
 # --- the cast: Ada admin, Oli operator, Sue support, Vic viewer, and Eve, the admin of another tenant ---

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "runs_dashboard"
 
 # What leads out of the product -> the modules that may use it. Everything else asks these.
-HTTP_CLIENTS = {"httpx", "httpcore", "requests", "urllib.request", "urllib3", "http.client", "aiohttp", "socket"}
+HTTP_CLIENTS = {"httpx", "httpcore", "requests", "urllib.request", "urllib3", "http.client", "aiohttp", "socket.create_connection"}
 MAY_CALL_OUT = {"execution/outbound.py", "execution/connection.py"}
 PROCESS_STARTERS = {
     "subprocess",
@@ -26,7 +26,7 @@ PROCESS_STARTERS = {
 }
 MAY_START_PROCESSES = {
     "execution/launch.py",
-    "management/commands/up.py",
+    "management/processes.py",
     # Programs that bundled flows run as steps, so under the supervisor themselves.
     "chores/backup.py",
     "chores/manage.py",
