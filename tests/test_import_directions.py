@@ -11,7 +11,16 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "runs_dashboard"
 
 # What leads out of the product -> the modules that may use it. Everything else asks these.
-HTTP_CLIENTS = {"httpx", "httpcore", "requests", "urllib.request", "urllib3", "http.client", "aiohttp", "socket.create_connection"}
+HTTP_CLIENTS = {
+    "httpx",
+    "httpcore",
+    "requests",
+    "urllib.request",
+    "urllib3",
+    "http.client",
+    "aiohttp",
+    "socket.create_connection",
+}
 MAY_CALL_OUT = {"execution/outbound.py", "execution/connection.py"}
 PROCESS_STARTERS = {
     "subprocess",
