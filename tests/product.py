@@ -214,10 +214,10 @@ class ProductMaker:
         self.products: list[Product] = []
 
     def __call__(self, **environment: str) -> Product:
-        url = os.environ.get("TEST_DATABASE_URL")
-        data_dir = self.folders.mktemp("product") / "data"
+        data_dir = self.make_folder("product") / "data"
         data_dir.mkdir()
-        product = Product(data_dir, database_url=create_database(url) if url else None, environment=environment)
+        database_url = create_database(self.server_url) if self.server_url else None
+        product = Product(data_dir, database_url=database_url, environment=environment)
         self.products.append(product)
         return product
 
