@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from runs_dashboard.chores.database import find_postgres, find_sqlite
 from runs_dashboard.chores.report import ChoreError, format_size, read_number, read_setting, report, say
 
 
 def main() -> None:
     """Backs up into DATA_DIR/backups, verifies the copy, keeps the newest INPUT_KEEP (7) of them.
 
-    The database is DATA_DIR/db.sqlite3, or that of DATABASE_URL where the flow lists it as a secret.
+    The database is DATA_DIR/db.sqlite3, or the PostgreSQL of DATABASE_URL where the step's env has it.
     Raises ChoreError; a failed backup leaves no file that looks like a good one, and deletes no older one.
     """
     data_dir = Path(read_setting("DATA_DIR"))
@@ -28,18 +29,17 @@ def main() -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     began = time.monotonic()
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    url = os.environ.get("DATABASE_URL", "")
-    is_postgres = url.startswith(("postgres://", "postgresql://"))
-    target = folder / f"{stamp}.{'dump' if is_postgres else 'sqlite3'}"
+    url = find_postgres()
+    target = folder / f"{stamp}.{'dump' if url else 'sqlite3'}"
     partial = target.with_suffix(target.suffix + ".partial")
     for left in folder.glob("*.partial*"):
         say(f"An earlier backup was interrupted: {left.name} is removed.")
         left.unlink()
     try:
-        if is_postgres:
+        if url:
             back_up_postgres(url, partial)
         else:
-            back_up_sqlite(data_dir / "db.sqlite3", partial)
+            back_up_sqlite(find_sqlite(), partial)
         digest = seal(partial, target)
     finally:
         partial.unlink(missing_ok=True)
@@ -52,8 +52,6 @@ def main() -> None:
 
 def back_up_sqlite(source: Path, copy: Path) -> None:
     """Copies one moment of the database while others write, then proves the copy. Raises ChoreError."""
-    if not source.is_file():
-        raise ChoreError(f"There is no database at {source}; on PostgreSQL list DATABASE_URL under the flow's secrets.")
     size = sum(path.stat().st_size for path in (source, source.with_name(source.name + "-wal")) if path.exists())
     free = shutil.disk_usage(copy.parent).free
     if free < size * 1.1:

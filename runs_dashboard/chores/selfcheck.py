@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from runs_dashboard.chores.database import find_postgres, find_sqlite
 from runs_dashboard.chores.manage import run_manage
 from runs_dashboard.chores.report import ChoreError, format_size, read_number, read_setting, report, say, warn
 
@@ -64,16 +65,12 @@ def check_database() -> None:
 
     Raises ChoreError where that is not so.
     """
-    if os.environ.get("DATABASE_URL", "").startswith(("postgres://", "postgresql://")):
+    if find_postgres():
         if run_manage("check", "--database", "default", "--no-color"):
             raise ChoreError("The database does not answer as it should; the reason is above.")
         say("PostgreSQL answers; it checks its pages itself.")
         return
-    database = Path(read_setting("DATA_DIR")) / "db.sqlite3"
-    if not database.is_file():
-        raise ChoreError(
-            f"There is no database at {database}; on PostgreSQL list DATABASE_URL under the flow's secrets."
-        )
+    database = find_sqlite()
     say(f"Reading all of {database} ({format_size(measure(database))}).")
     try:
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True, timeout=60)) as connection:

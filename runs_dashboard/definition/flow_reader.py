@@ -196,12 +196,7 @@ def _check_reference(
         reader.refuse(path, f"undeclared secret {name}", f"e.g. secrets: [{name}] at the top of the flow")
     elif reference.root == "steps":
         here = int(path[1])  # a template stands in a step's settings: steps[1].with…
-        earlier = [step for step, index in places.items() if index < here]
-        if name not in places:
-            reader.refuse(path, f"unknown step {name}", f"earlier steps: {', '.join(earlier[:20]) or 'none'}")
-        elif places[name] >= here:
-            reader.refuse(
-                path,
-                f"step {name} has not run yet here",
-                f"earlier steps: {', '.join(earlier[:20]) or 'none'}",
-            )
+        if places.get(name, MAX_STEPS) >= here:
+            earlier = [step for step, index in places.items() if index < here]
+            said = f"step {name} has not run yet here" if name in places else f"unknown step {name}"
+            reader.refuse(path, said, f"earlier steps: {', '.join(earlier[-20:]) or 'none'}")

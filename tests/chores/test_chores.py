@@ -222,7 +222,12 @@ def test_the_disk_check_warns_before_it_fails(environment: dict[str, str]) -> No
     ],
 )
 def test_the_products_own_commands_are_called(
-    environment: dict[str, str], tmp_path: Path, chore: str, variables: dict[str, str], expected: list[list[str]]
+    environment: dict[str, str],
+    database: Path,
+    tmp_path: Path,
+    chore: str,
+    variables: dict[str, str],
+    expected: list[list[str]],
 ) -> None:
     """A stand-in for manage.py writes down how it was called; the real one is started by the process tests."""
     manage, calls = tmp_path / "manage.py", tmp_path / "calls"
@@ -233,6 +238,14 @@ def test_the_products_own_commands_are_called(
     manage.write_text("raise SystemExit(3)")
     done = run(chore, environment, MANAGE_PY=str(manage), **variables)
     assert (done.returncode, done.stderr[:6]) == (1, "ERROR ")
+
+
+@pytest.mark.parametrize("chore", ["retention", "check-deployment", "check-database"])
+def test_without_a_database_none_is_made_by_mistake(environment: dict[str, str], tmp_path: Path, chore: str) -> None:
+    done = run(chore, environment, MANAGE_PY=str(CODE_DIR / "manage.py"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("ERROR There is no database at")
+    assert not (tmp_path / "db.sqlite3").exists()
 
 
 def test_hello_greets_in_colour(environment: dict[str, str]) -> None:
