@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
 STOP_SECONDS = 45.0
 Found = TypeVar("Found")
+ERROR = re.compile(r"^\S+ \S+ (ERROR|CRITICAL) .*|^Traceback \(most recent call last\):", re.MULTILINE)
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR")
 
 
@@ -32,6 +33,7 @@ class Product:
 
     `url` has no slash at its end. `password` is the first admin's, None until a first start printed it.
     `environment` adds to the few variables passed on; `database_url` None means SQLite in the data folder.
+    A test that provokes server errors sets `may_log_errors`.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Product:
         self.url = f"http://127.0.0.1:{self.port}"
         self.password: str | None = None
         self.process: subprocess.Popen[bytes] | None = None
+        self.may_log_errors = False
         self.environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self.environment |= {"HOME": str(data_dir), "DATA_DIR": str(data_dir)}
         if database_url:
@@ -192,12 +195,16 @@ class Product:
     def sign_in(self, username: str = "admin", password: str | None = None) -> httpx.Client:
         """A client of the pages with a session of its own; close it."""
         client = httpx.Client(base_url=self.url, trust_env=False, timeout=30, follow_redirects=True)
-        form = client.get("/runs/")
-        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form.text)
-        assert token is not None, f"no sign-in form at {form.url}:\n{form.text[:2000]}"
-        fields = {"username": username, "password": password or self.password or ""}
-        answer = client.post(form.url, data={**fields, "csrfmiddlewaretoken": token[1]})
-        assert answer.url.path == "/runs/", f"not signed in:\n{answer.text[:2000]}"
+        try:
+            form = client.get("/runs/")
+            token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form.text)
+            assert token is not None, f"no sign-in form at {form.url}:\n{form.text[:2000]}"
+            fields = {"username": username, "password": password or self.password or ""}
+            answer = client.post(form.url, data={**fields, "csrfmiddlewaretoken": token[1]})
+            assert answer.url.path == "/runs/", f"not signed in:\n{answer.text[:2000]}"
+        except BaseException:
+            client.close()
+            raise
         return client
 
 
@@ -222,13 +229,19 @@ class ProductMaker:
         return product
 
     def end(self, product: Product) -> None:
-        """End it and forget its database; raises AssertionError when one of its processes lives on."""
+        """End it and forget its database.
+
+        Raises AssertionError when one of its processes lives on, or when it has logged an error that no test
+        expected (`may_log_errors`).
+        """
         self.products.remove(product)
         try:
             product.close()
         finally:
             if "DATABASE_URL" in product.environment:
                 drop_database(product.environment["DATABASE_URL"])
+        if not product.may_log_errors:
+            assert not ERROR.search(product.read_log()), f"errors in the log:\n{product.read_log()}"
 
     def close(self) -> None:
         for product in list(self.products):
