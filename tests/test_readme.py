@@ -30,6 +30,15 @@ def test_no_address_of_a_package_index_is_written_down(name: str) -> None:
         assert "://" not in text
 
 
+def test_every_setting_is_explained() -> None:
+    settings = (ROOT / "runs_dashboard" / "settings.py").read_text()
+    read = set(re.findall(r"""\benv\.\w+\(\s*["'](\w+)["']""", settings))
+    explained = set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE))
+
+    assert "DATABASE_URL" in read
+    assert explained == read
+
+
 def blocks_under(heading: str) -> list[str]:
     """The contents of the code blocks between a heading and the next one."""
     section = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", README, re.MULTILINE | re.DOTALL)
