@@ -232,6 +232,8 @@ STEP_LOG_MAX_BYTES = env.int("STEP_LOG_MAX_BYTES", default=256 * 2**20)  # of on
 LOG_LINE_MAX = 65_536  # characters; a longer line goes on in the next entry
 ARGS_MAX_BYTES = 1 * 2**20
 PAYLOAD_MAX_BYTES = 256 * 2**10
+LIVE_STREAMS = env.int("LIVE_STREAMS", default=2_000)  # open at once in one process; more are answered 503
+LIVE_STREAMS_PER_USER = env.int("LIVE_STREAMS_PER_USER", default=50)  # more are answered 429
 COUNT_LIMIT = 10_000  # totals beyond it are a lower bound
 
 LOGGING = {

@@ -1,0 +1,111 @@
+"""Log entries as server-sent events (HTML Living Standard, section 9.2): rows of the run page, or the API's JSON.
+
+A dialect is a value: viewers with equal dialects are sent the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from ..models import log_entry_id
+from ..text.ansi import PLAIN, AnsiState
+from ..text.levels import LEVELS
+from ..text.rows import log_row_html
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..models import Entry
+
+# The look that each program's output left its next line in: by step, attempt and stream.
+Colours = dict[tuple[str | None, int | None, str | None], AnsiState]
+
+COMMENT = b":\n\n"
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
+
+
+class Dialect(Protocol):
+    """How the entries of a run are told. step, levels: only that step's, only those levels; empty for all."""
+
+    @property
+    def step(self) -> str: ...
+
+    @property
+    def levels(self) -> frozenset[int]: ...
+
+    def render(self, entries: Sequence[Entry], colours: Colours) -> bytes:
+        """Whole events for the wanted ones of these entries; empty if none is wanted."""
+
+
+def event(line: int, data: str, name: str = "") -> bytes:
+    """One event; a line break within the data becomes a further `data:` field, as it would end the event."""
+    fields = [f"id: {line}"]
+    if name:
+        fields.append(f"event: {name}")
+    fields += [f"data: {part}" for part in _LINE_BREAK.split(data)]
+    return ("\n".join(fields) + "\n\n").encode()
+
+
+def end_event(line: int, status: str) -> bytes:
+    """The last event of a run that has ended: nothing follows."""
+    return event(line, msgspec.json.encode({"status": status}).decode(), "end")
+
+
+@dataclass(frozen=True)
+class PageDialect:
+    """Rows of HTML, many in an unnamed event, in a reader's time zone."""
+
+    zone: tzinfo
+    step: str = ""
+    levels: frozenset[int] = frozenset()
+
+    def render(self, entries: Sequence[Entry], colours: Colours) -> bytes:
+        rows = []
+        for entry in entries:
+            if (self.step and entry.action != self.step) or (self.levels and entry.level not in self.levels):
+                continue
+            source = (entry.action, entry.attempt, entry.stream)
+            row, look = log_row_html(entry, zone=self.zone, ansi_state=colours.get(source, PLAIN))
+            if look == PLAIN:
+                colours.pop(source, None)
+            else:
+                colours[source] = look
+            rows.append(row)
+        return event(entries[-1].line, "".join(rows)) if rows else b""
+
+
+@dataclass(frozen=True)
+class ApiDialect:
+    """One event an entry, its data the API's log entry (CONTRACT section 3) of the run with this id."""
+
+    run_uid: str
+    step: str = field(default="", init=False)
+    levels: frozenset[int] = field(default=frozenset(), init=False)
+
+    def render(self, entries: Sequence[Entry], colours: Colours) -> bytes:
+        return b"".join(
+            b"id: %d\ndata: %b\n\n" % (entry.line, msgspec.json.encode(_describe(self.run_uid, entry)))
+            for entry in entries
+        )
+
+
+def _describe(run_uid: str, entry: Entry) -> dict[str, object]:
+    return {
+        "id": log_entry_id(run_uid, entry.line),
+        "line": entry.line,
+        "timestamp": _write_time(entry.at),
+        "level": LEVELS[entry.level],
+        "message": entry.message,
+        "action": entry.action,
+        "stream": entry.stream,
+        "system": entry.is_system,
+    }
+
+
+def _write_time(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
