@@ -1,8 +1,11 @@
 """What the product's own commands share."""
 
-from django.core.management.base import BaseCommand, CommandError
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ..models import Machine, Tenant, User
+from ..web.health import is_ready
 
 COMMAND_LINE = Machine(name="command line")
 
@@ -16,6 +19,17 @@ class PlainCommand(BaseCommand):
 
     requires_system_checks: list[str] = []
     suppressed_base_arguments = {"--version", "--settings", "--pythonpath", "--no-color", "--force-color"}
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        # Read by manage.py already, because the settings depend on it.
+        parser.add_argument("--data-dir", metavar="FOLDER", help="folder of the database and all files (data)")
+        return parser
+
+    def require_database(self) -> None:
+        """Raises Error, with what to do, where the database is not there or not up to date."""
+        if not is_ready():
+            raise Error("The database is not up to date: start `manage.py up` once, or run `manage.py migrate`.")
 
     def print(self, *lines: str) -> None:
         """Lines on standard output, there at once also where it is a file."""

@@ -17,6 +17,7 @@ class Command(PlainCommand):
         parser.add_argument("--name", default="", help="to tell it from others")
 
     def handle(self, *, user: str, tenant: str, role: str | None, name: str, **options: Any) -> None:
+        self.require_database()
         owner, place = find_user(user), find_tenant(tenant)
         member = Membership.objects.of(place).filter(user=owner).first()
         if member is None and not owner.is_superuser:

@@ -23,6 +23,7 @@ class Command(PlainCommand):
         parser.add_argument("--tenant", default="default", help="id of the tenant they are for (default)")
 
     def handle(self, *, paths: list[str], tenant: str, **options: Any) -> None:
+        self.require_database()
         place = find_tenant(tenant)
         read: dict[str, tuple[Definition, str, str]] = {}
         problems: list[str] = []

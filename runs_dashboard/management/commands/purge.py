@@ -14,6 +14,7 @@ class Command(PlainCommand):
         parser.add_argument("--days", type=int, help="days to keep where a flow has no rule of its own; 0 keeps all")
 
     def handle(self, *, days: int | None, **options: Any) -> None:
+        self.require_database()
         try:
             gone = purge(days=days)
         except ValueError as problem:

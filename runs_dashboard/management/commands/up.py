@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -21,8 +20,6 @@ class Command(PlainCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
         parser.add_argument("--port", type=int, default=8000, help="port to listen on (8000)")
-        # Read by manage.py already: the settings depend on it.
-        parser.add_argument("--data-dir", type=Path, help="folder of the database and all files (data)")
 
     def handle(self, *, host: str, port: int, **options: Any) -> None:
         is_sqlite = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
@@ -42,7 +39,7 @@ class Command(PlainCommand):
                 self._announce(web_server.address_of(door), host, is_sqlite=is_sqlite)
                 family.keep(
                     [
-                        Child("web", lambda: web_server.serve(door), web_server.GRACEFUL_SECONDS + 2),
+                        Child("web server", lambda: web_server.serve(door), web_server.GRACEFUL_SECONDS + 2),
                         Child("worker", lambda: self._work(door), settings.DRAIN_SECONDS + 10),
                     ],
                     on_end=lambda: self._end(door),
