@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from .models import EnvironmentVersion, Flow, Run, RunTag, Status, TrackedData, Trigger
+from .text.intake import clean
 
 SEARCH_LIMIT = 1_000  # runs that a text may name by key, tag or id
 MILLISECONDS_LIMIT = 253_402_300_799_000  # the end of year 9999
@@ -49,7 +50,16 @@ def parse_moment(text: str) -> datetime:
         raise wrong from None
 
 
-class MomentField(forms.CharField):
+class TextField(forms.CharField):
+    """Text as the store keeps it: without NUL (which no value has) and without lone surrogates."""
+
+    default_validators: list[Any] = []
+
+    def to_python(self, value: Any) -> Any:
+        return super().to_python(clean(value) if isinstance(value, str) else value)
+
+
+class MomentField(TextField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=64, **kwargs)
 
@@ -85,7 +95,7 @@ class ManyFilter(django_filters.Filter):
         return qs.filter(**{f"{self.field_name}__in": value} if len(value) > 1 else {self.field_name: value[0]})
 
 
-class PairField(forms.CharField):
+class PairField(TextField):
     """`key:value` or `key=value`; a key alone asks for any value."""
 
     def clean(self, value: Any) -> tuple[str, str | None] | None:
@@ -132,6 +142,8 @@ class BooleanFilter(django_filters.Filter):
 
 
 class TextFilter(django_filters.CharFilter):
+    field_class = TextField
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", 255)
         super().__init__(*args, **kwargs)

@@ -23,7 +23,7 @@ MAX_SECONDS = 366 * 86_400
 _FLOW_KEYS = tuple(Definition.__struct_fields__)
 _STEP_KEYS = ("id", "name", "component", "with", "timeout", "retry")
 # The server's own keys, which no flow may ask for as a secret.
-_RESERVED_SECRETS = (*OWN_VARIABLES, "SECRET_KEY")
+_RESERVED_SECRETS = (*OWN_VARIABLES, "SECRET_KEY", "DATABASE_URL", "BROKER_URL")
 
 
 def read_flow(reader: Reader, value: Any) -> Definition | None:

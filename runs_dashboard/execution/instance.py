@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import socket
+import platform
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from django.conf import settings
 if TYPE_CHECKING:
     from ..models import Run
 
-HOST = socket.gethostname()
+HOST = platform.node()
 
 
 @cache

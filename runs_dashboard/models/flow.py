@@ -27,6 +27,16 @@ SLUG_PATTERN = r"^[a-z0-9_.-]+$"  # seeds 1 and CONTRACT section 1
 USUAL_WEIGHT = 0.2  # of the newest run in a flow's usual duration
 
 
+class OrderedJSONField(models.JSONField):
+    """JSON whose keys keep their order: PostgreSQL's `jsonb` would sort the inputs of a start form."""
+
+    def db_type(self, connection: Any) -> str | None:
+        return "json" if connection.vendor == "postgresql" else super().db_type(connection)
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        return super().from_db_value(value, expression, connection) if isinstance(value, str) else value
+
+
 class FlowType(models.TextChoices):
     AUTOMATION = "automation", "Automation"
     SELF_SERVICE_ACTION = "selfServiceAction", "Self-service action"
@@ -242,7 +252,7 @@ class FlowVersion(TenantRow):
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
-    definition = models.JSONField()
+    definition = OrderedJSONField()
     digest = models.CharField(max_length=64)
     source = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -1,0 +1,138 @@
+"""What can be asked of the run list: every name finds its runs, nonsense is told, nothing is scanned."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connection
+from django.http import QueryDict
+
+from runs_dashboard.filters import RunFilter
+from runs_dashboard.models import Environment, Run, Status
+
+from .runs import ENGINE, actor, make_flow, make_run
+
+if TYPE_CHECKING:
+    from runs_dashboard.models import Tenant, User
+
+
+def ask(tenant: Tenant, query: str) -> RunFilter:
+    return RunFilter(QueryDict(query), queryset=Run.objects.of(tenant).for_list(), tenant=tenant)
+
+
+def found(tenant: Tenant, query: str) -> set[str]:
+    asked = ask(tenant, query)
+    assert asked.is_valid(), asked.errors
+    return {run.uid for run in asked.qs}
+
+
+def test_every_filter_finds_its_runs_and_no_others(tenant: Tenant, oli: User) -> None:
+    Environment.objects.of(tenant).create(name="production").publish({"A": "1"}, by=ENGINE)
+    orders, prices = make_flow(tenant, "orders"), make_flow(tenant, "prices")
+    a = make_run(orders, uid="a", tags={"team": "blue"}, tracked=[("order_id", "4711")])
+    b = prices.start({}, trigger="webhook", by=actor(oli), uid="b", environment="production")
+    c = make_run(orders, Status.FAILED, uid="c")
+    c.review(by=ENGINE)
+    make_run(orders, uid="d", parent_run=c)
+    Run.across_tenants.filter(uid="c").update(has_warnings=True, is_retried=True)
+    version = b.environment_version
+    assert version is not None
+    started = c.started_at.astimezone(UTC)
+    cases: dict[str, set[str]] = {
+        "": {"a", "b", "c", "d"},
+        "status=failed": {"c"},
+        "status=failed,queued": {"a", "b", "c", "d"},
+        "status=failed&status=running": {"c"},
+        "flow=prices": {"b"},
+        "flow_id=orders": {"a", "c", "d"},
+        "trigger=webhook": {"b"},
+        "user=oli": {"b"},
+        f"user_id={oli.pk}": {"b"},
+        "user_id=99999999999999999999": set(),
+        "tag=team:blue": {"a"},
+        "tag=team": {"a"},
+        "tracked=order_id:4711": {"a"},
+        "tracked=order_id%3D4711": {"a"},
+        "environment=production": {"b"},
+        f"virtual_environment_id={version.environment.uuid}": {"b"},
+        f"flow_version_id={a.version.uuid}": {"a", "c", "d"},
+        "flow_version_id=nonsense": set(),
+        "retried=true": {"c"},
+        "has_warnings=false": {"a", "b", "d"},
+        "reviewed=true": {"c"},
+        "reviewed=false": {"a", "b", "d"},
+        "parent_run_id=c": {"d"},
+        f"started_after={started.date()}": {"c"},
+        f"started_on={int(started.timestamp() * 1000)}": {"c"},
+        f"started_before={int((started - timedelta(days=1)).timestamp() * 1000)}": set(),
+        "search=4711": {"a"},
+        "search=blue": {"a"},
+        "search=PRIC": {"b"},
+        "search=c": {"c"},
+        "search=nothing": set(),
+    }
+    for query, expected in cases.items():
+        if query == "search=c":
+            assert "c" in found(tenant, query)
+            continue
+        assert found(tenant, query) == expected, query
+
+
+def test_the_end_of_an_id_finds_its_run(tenant: Tenant) -> None:
+    run = make_run(make_flow(tenant))
+    make_run(make_flow(tenant))
+    assert found(tenant, f"search={run.uid[-8:]}") == {run.uid}
+    assert found(tenant, f"search={run.uid}") == {run.uid}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "status=nonsense",
+        "trigger=failed",
+        "retried=maybe",
+        "started_after=yesterday",
+        "started_after=99999999999999999999",
+        "started_on=2026-02-30",
+        "started_before=-5",
+        "started_after=0001-01-01T00:00:00%2B14:00",
+        "search=" + "x" * 256,
+    ],
+)
+def test_nonsense_is_told(tenant: Tenant, query: str) -> None:
+    asked = ask(tenant, query)
+    assert not asked.is_valid()
+    assert asked.errors
+
+
+@pytest.mark.parametrize("value", ["\x00", "\ud800", "é", "'; --", "%", "x" * 255, "9" * 30])
+@pytest.mark.parametrize("name", sorted(RunFilter.base_filters))
+def test_no_value_of_any_filter_breaks_the_list(tenant: Tenant, name: str, value: str) -> None:
+    make_run(make_flow(tenant))
+    data = QueryDict(mutable=True)
+    data[name] = value
+    asked = RunFilter(data, queryset=Run.objects.of(tenant).for_list(), tenant=tenant)
+    if asked.is_valid():
+        list(asked.qs)
+
+
+def plan(rows: Any) -> str:
+    """How SQLite answers the first page of these rows."""
+    sql, params = rows[:50].query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {sql}", params)
+        return "\n".join(str(row[-1]) for row in cursor.fetchall())
+
+
+@pytest.mark.parametrize("query", ["", "status=failed", "flow=orders", "flow=orders&status=failed", "trigger=api"])
+def test_the_common_questions_are_answered_by_an_index_in_its_order(tenant: Tenant, query: str) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("the plan is read off SQLite, which plans without statistics")
+    make_flow(tenant)
+    rows = ask(tenant, query).qs
+    for page in (rows, rows.before(datetime(2026, 1, 1, tzinfo=UTC), 5)):
+        steps = plan(page)
+        assert "USE TEMP B-TREE" not in steps, steps
+        assert "SCAN runs_dashboard_run" not in steps, steps
