@@ -11,13 +11,13 @@ import signal
 import time
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from fcntl import ioctl
 from termios import FIONREAD
 from typing import Any
 
 from . import proctree
 from .launch import CannotStart, Limits, start
+from .outcome import Outcome, Stop
 from .proctree import Process, become_subreaper, kill_scope, live_scopes
 
 __all__ = [
@@ -33,32 +33,8 @@ __all__ = [
 
 READ_SIZE = 256 * 1024
 LEFTOVER_GRACE = 1.0
+SETTLE = 0.05
 LOOK_AGAIN = 0.02  # seconds between looks while waiting for processes to die
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """An answer of `on_tick`: end the program; with `force` without the grace."""
-
-    force: bool
-    reason: str
-
-
-@dataclass(slots=True)
-class Outcome:
-    """How a program ended. Times in seconds; `started_at` and `ended_at` count from the Unix epoch."""
-
-    exit_code: int | None = None  # None when a signal ended it
-    signal: int | None = None
-    reason: str | None = None  # None: it ended by itself; "stopped"; "timeout"
-    cpu_seconds: float = 0.0  # user and system of the program, what it waited for, and what we adopted from it
-    max_rss: int = 0  # bytes, of its largest single process
-    started_at: float = 0.0
-    ended_at: float = 0.0
-    seconds: float = 0.0  # by the monotonic clock
-    leftovers: int = 0  # processes that outlived the program and had to be ended
-    killed: bool = False  # SIGKILL was needed, or asked for
-    beyond_reach: list[int] = field(default_factory=list)  # alive, but we are not allowed to signal them
 
 
 def supervise(
@@ -115,8 +91,10 @@ class _Supervision:
         self.grace, self.drain, self.timeout, self.tick = grace, drain, timeout, tick
         self.outcome = Outcome()
         self.seen: dict[tuple[int, int], Process] = {}
+        self.asked: set[tuple[int, int]] = set()
         self.has_ended = False  # the program itself; it stays unreaped, so that its number remains ours
         self.phase: str | None = None  # None, "term", "kill", "done"
+        self.is_proved = False  # the last look found nothing of it alive
         self.is_told = False  # a stop somebody asked for, or a timeout: its stages are told
         self.own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self.out_of_reach: list[Process] = []
@@ -170,7 +148,7 @@ class _Supervision:
         if self.phase is None:
             self._drain()
         if self.phase is None:
-            members = self._find()
+            members = self._settle()
             if not members:
                 self.phase = "done"
             else:
@@ -183,6 +161,16 @@ class _Supervision:
             if self.phase != "done":
                 self._read(min(LOOK_AGAIN, max(0.0, self.look_at - time.monotonic())))
                 self._beat()
+
+    def _settle(self) -> list[Process]:
+        """What outlives the program; a process that closed its pipes may just be about to end by itself."""
+        until = time.monotonic() + SETTLE
+        members = self._find()
+        while not self.is_proved and (not members or time.monotonic() < until):
+            self._read(0.0)
+            time.sleep(0.002)
+            members = self._find()
+        return members
 
     def _drain(self) -> None:
         # What the program itself wrote is in the pipes now and is read however long its reader takes.
@@ -264,16 +252,21 @@ class _Supervision:
     def _signal(self, members: list[Process]) -> None:
         self.phase = "term"
         self.kill_at = time.monotonic() + self.grace
+        self._terminate(members)
+
+    def _terminate(self, members: list[Process]) -> None:
+        """SIGTERM once to each: a second one makes some programs give up what they were about to save."""
         for process in members:
-            self._send(process, signal.SIGTERM)
+            if (process.pid, process.started) not in self.asked:
+                self.asked.add((process.pid, process.started))
+                self._send(process, signal.SIGTERM)
 
     def _begin_kill(self) -> None:
         self.phase = "kill"
         self.outcome.killed = True
         self.look_at = 0.0
         members = self._find()
-        for process in members:
-            self._send(process, signal.SIGKILL)
+        self._kill(members)
         if self.is_told:
             self.on_stage("kill", _detail(members))
 
@@ -289,9 +282,10 @@ class _Supervision:
         # All that we know is dead, or is to be: only a look at the whole machine proves it.
         members = self._find()
         if self.phase == "kill":
-            for process in members:
-                self._send(process, signal.SIGKILL)
-        if not members and self.has_ended:
+            self._kill(members)
+        else:
+            self._terminate(members)  # those born since
+        if self.is_proved:
             self._confirm()
         self.look_at = time.monotonic() + (LOOK_AGAIN if members else 0.002)
 
@@ -302,12 +296,24 @@ class _Supervision:
             self.on_stage("confirmed", {"seconds": time.monotonic() - self.stop_began})
 
     def _find(self) -> list[Process]:
-        """What of the scope is alive and within reach, by a look at the whole machine; collects what died."""
+        """What of the scope is alive and within reach, by a look at the whole machine; collects what died.
+
+        A process may fork and die during the look, its child unseen; but then its parent lives, or we have adopted
+        the dead one. So a look proves the end only if it found no new dead either.
+        """
         found = proctree.find_members(self.scope, self.child.pid, list(self.seen.values()))
         for process in found.values():
             self.seen[process.pid, process.started] = process
-        self._collect([process for process in found.values() if process.is_zombie])
-        return [process for process in found.values() if not process.is_zombie and process not in self.out_of_reach]
+        own = os.getpid()
+        dead = [p for p in found.values() if p.is_zombie and p.ppid == own and p.pid != self.child.pid]
+        self.outcome.cpu_seconds += proctree.reap_orphans(dead)
+        living = [process for process in found.values() if not process.is_zombie and process not in self.out_of_reach]
+        self.is_proved = self.has_ended and not living and not dead
+        return living
+
+    def _kill(self, members: list[Process]) -> None:
+        for process in members:
+            self._send(process, signal.SIGKILL)
 
     def _has_living(self) -> bool:
         return any(proctree.is_alive(process) for process in self.seen.values())
@@ -317,13 +323,13 @@ class _Supervision:
             self.out_of_reach.append(process)
             self.on_stage("beyond_reach", {"pids": [process.pid]})
 
-    def _collect(self, dead: list[Process]) -> None:
-        self.outcome.cpu_seconds += proctree.reap_orphans(p for p in dead if p.pid != self.child.pid)
-
     def _collect_group(self) -> None:
         """Orphans of the program's own group that died while it runs (`( … & )` in a shell script)."""
         while (ended := _peek(os.P_PGID, self.child.pid)) is not None and ended != self.child.pid:
-            self._account(ended)
+            try:
+                self._account(ended)
+            except ChildProcessError:
+                return  # another thread was quicker, and the process is collected
 
     def _notice_end(self) -> None:
         if self.has_ended or _peek(os.P_PID, self.child.pid) is None:
@@ -345,10 +351,9 @@ class _Supervision:
         while True:
             self._notice_end()
             members = self._find()
-            if not members and self.has_ended:
+            if self.is_proved:
                 return
-            for process in members:
-                self._send(process, signal.SIGKILL)
+            self._kill(members)
             time.sleep(0.005)
 
     def _release(self) -> None:

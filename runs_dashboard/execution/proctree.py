@@ -83,18 +83,19 @@ def scan() -> dict[int, Process]:
 
 def read_marker(pid: int) -> str | None:
     """The scope that a process of our own user was started for; None without one, or if it cannot be read."""
-    value = _read_environment(pid)
-    if not value:
-        return None
-    if value.startswith(_MARKER):
+    return _find_marker(_read_environment(pid) or b"")
+
+
+def _find_marker(environment: bytes) -> str | None:
+    if environment.startswith(_MARKER):
         start = len(_MARKER)
     else:
-        at = value.find(b"\0" + _MARKER)
+        at = environment.find(b"\0" + _MARKER)
         if at < 0:
             return None
         start = at + 1 + len(_MARKER)
-    end = value.find(b"\0", start)
-    return value[start : end if end >= 0 else None].decode("utf-8", "replace")
+    end = environment.find(b"\0", start)
+    return environment[start : end if end >= 0 else None].decode("utf-8", "replace")
 
 
 def find_members(scope: str, root: int | None = None, seen: Iterable[Process] = ()) -> dict[int, Process]:
@@ -107,6 +108,8 @@ def find_members(scope: str, root: int | None = None, seen: Iterable[Process] = 
     everything.pop(os.getpid(), None)
     members = {p.pid: everything[p.pid] for p in seen if _is_same(everything.get(p.pid), p)}
     unread = []
+    # Nothing of a scope is older than its root: most of a machine need not be asked for its environment.
+    oldest = everything[root].started if root in everything else 0
     own, tag = os.getpid(), _roots.get(root) if root is not None else None
     for process in everything.values():
         is_tagged = (
@@ -114,16 +117,14 @@ def find_members(scope: str, root: int | None = None, seen: Iterable[Process] = 
         )
         if is_tagged or root in (process.pid, process.group, process.session):
             members[process.pid] = process
-        elif process.pid not in members and not process.is_zombie:
-            marker = read_marker(process.pid)
-            if marker == scope:
-                members[process.pid] = process
-            elif marker is None:
+        elif process.pid not in members and not process.is_zombie and process.started >= oldest:
+            environment = _read_environment(process.pid)
+            if environment == b"":
                 unread.append(process)
+            elif environment and _find_marker(environment) == scope:
+                members[process.pid] = process
     # In the middle of an exec an environment reads as empty: such a process is asked once more.
-    for process in unread:
-        if _read_environment(process.pid) == b"" and read_marker(process.pid) == scope:
-            members[process.pid] = process
+    members.update({process.pid: process for process in unread if read_marker(process.pid) == scope})
     return _with_descendants(members, everything)
 
 
@@ -190,13 +191,15 @@ def kill_scope(scope: str, deadline: float = 10.0) -> list[int]:
     """
     until = time.monotonic() + deadline
     killed: set[int] = set()
+    is_empty = False
     seen: dict[int, Process] = {}
     while True:
         seen.update(find_members(scope, seen=list(seen.values())))
         alive = [process for process in seen.values() if is_alive(process)]
-        if not alive:
+        if not alive and is_empty:
             reap_orphans(seen.values())
             return sorted(killed)
+        is_empty = not alive  # a second look finds what was forked during the first
         if time.monotonic() > until:
             raise TimeoutError(f"still alive after {deadline:g} s: {sorted(p.pid for p in alive)}")
         for process in alive:
@@ -283,7 +286,8 @@ def _adopted_zombies() -> Iterator[int]:
         process = look_at(pid)
         if process is None or not process.is_zombie or process.ppid != own or pid in busy:
             continue
-        if process.session not in (session, pid) and process.session not in busy:
+        # Those of a program that still runs are left to its supervisor, who counts them.
+        if process.session not in (session, pid) and process.session not in busy and _read_tag(pid) not in _taken:
             yield pid
 
 

@@ -180,3 +180,13 @@ def _runs(pid: int, command: bytes) -> bool:
             return command in file.read()
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def test_a_daemon_born_while_its_program_ends_is_found() -> None:
+    hop = "import os, time\nfor _ in range(30):\n  if os.fork(): os._exit(0)\n  os.setsid()\ntime.sleep(600)"
+    for _ in range(5):
+        ran = run(python(hop), drain=0.0)
+
+        assert ran.outcome.leftovers == 1
+        assert proctree.live_scopes(ran.scope) == {}
+    assert find_zombies() == []
