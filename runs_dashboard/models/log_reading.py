@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from django.db import models
+from django.db.models.functions import Coalesce
 
 from .log import FLAG_OPEN, FLAG_STDERR, FLAG_STDOUT, FLAG_SYSTEM, LogChunk
 
@@ -78,9 +79,10 @@ class Part(NamedTuple):
     last_line: int
     messages: list[str] | None
     row: tuple[Any, ...]
+    skip: int = 0  # of its lines, those that went before
 
     def entries(self, until: int) -> Iterator[Entry]:
-        return (entry for entry in _entries(self.row) if entry.line <= until)
+        return (entry for entry in _entries(self.row, self.skip) if entry.line <= until)
 
 
 class LogView:
@@ -123,24 +125,18 @@ class LogView:
         """At most `limit` entries with a number below `line` (None: the end of the log), in order."""
         rows = self.chunks if line is None else self.chunks.filter(first_line__lt=line)
         found: list[Entry] = []
-        for row in self._rows(rows.order_by("-first_line")):
+        for row in self._rows_back(rows.order_by("-first_line")):
             part = [e for e in _entries(row) if (line is None or e.line < line) and self._wants(e)]
             found = part[-(limit - len(found)) :] + found
             if len(found) >= limit:
                 break
+            line = row[0]
         return found
 
     def stream(self, after: int = 0, *, until: int | None = None) -> Iterator[Entry]:
         """All entries above a number, a chunk in memory at a time."""
-        start = after + 1
-        # The chunk that holds the first wanted line begins at or before it.
-        holding = LogChunk.across_tenants.filter(run=self.run, first_line__lte=start).order_by("-first_line")
-        first = holding.values_list("first_line", flat=True).first()
-        rows = self.chunks.filter(first_line__gte=first if first is not None else start).order_by("first_line")
-        if until is not None:
-            rows = rows.filter(first_line__lte=until)
-        for row in self._rows(rows):
-            for entry in _entries(row, skip=max(0, start - row[0])):
+        for row, skip in self._rows(after + 1, until):
+            for entry in _entries(row, skip):
                 if until is not None and entry.line > until:
                     return
                 if self._wants(entry):
@@ -148,24 +144,43 @@ class LogView:
 
     def parts(self, *, until: int) -> Iterator[Part]:
         """The whole log up to a line, a chunk at a time, filters aside: the fast way into a file."""
-        for row in self._rows(self.chunks.filter(first_line__lte=until).order_by("first_line")):
+        for row, skip in self._rows(1, until):
             last_line, body = row[0] + row[1] - 1, row[3]
             messages = None
             if last_line <= until and _SPECIAL_RECORD.search(body) is None:
-                messages = [record.partition(" ")[2] for record in body.split("\n")]
-            yield Part(min(last_line, until), messages, row)
+                messages = [record.partition(" ")[2] for record in body.split("\n")[skip:]]
+            yield Part(min(last_line, until), messages, row, skip)
 
-    def _rows(self, rows: models.QuerySet) -> Iterator[tuple[Any, ...]]:
-        """Chunks in the given order, a few at a time, so that neither side holds more."""
-        is_backwards = rows.query.order_by[0].startswith("-")
+    def _rows(self, start: int, until: int | None) -> Iterator[tuple[tuple[Any, ...], int]]:
+        """Chunks from the one that holds line `start` on, a few at a time, each with how many lines to pass over.
+
+        A step that ends merges its chunks while we read. So each statement, which sees one state of them, finds its
+        place by line number anew: the chunk that a line is in may be another than a moment ago.
+        """
+        size = 1
+        while until is None or start <= until:
+            holding = LogChunk.across_tenants.filter(run=self.run, first_line__lte=start).order_by("-first_line")
+            place = Coalesce(models.Subquery(holding.values("first_line")[:1]), models.Value(start))
+            rows = self.chunks.filter(first_line__gte=place)
+            if until is not None:
+                rows = rows.filter(first_line__lte=until)
+            batch = list(rows.order_by("first_line").values_list(*CHUNK_FIELDS)[:size])
+            for row in batch:
+                yield row, max(0, start - row[0])
+                start = max(start, row[0] + row[1])
+            if len(batch) < size:
+                return
+            size = min(size * 2, 16)
+
+    def _rows_back(self, rows: models.QuerySet) -> Iterator[tuple[Any, ...]]:
+        """Chunks from the last to the first, a few at a time; one that was merged meanwhile may come again, longer."""
         size = 1
         while True:
             batch = list(rows.values_list(*CHUNK_FIELDS)[:size])
             yield from batch
             if len(batch) < size:
                 return
-            last = batch[-1][0]
-            rows = rows.filter(first_line__lt=last) if is_backwards else rows.filter(first_line__gt=last)
+            rows = rows.filter(first_line__lt=batch[-1][0])
             size = min(size * 2, 16)
 
     def _wants(self, entry: Entry) -> bool:
