@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .run import Run
 
+TOKENS_MAX = 5  # a claim and a loss each take one: a run that three workers did not survive is not given to a fourth
 ERROR_MAX = 8_000  # characters of a run's error; the whole text is in the log
 
 
@@ -160,7 +161,7 @@ class Workable(models.Model):
         if self.stop_requested_at is not None:
             to = Status.STOPPED if is_confirmed_dead else Status.FAILED
             fields |= {"error": error}
-        elif self.version.definition.get("on_worker_lost") == "queue":
+        elif self.version.definition.get("on_worker_lost") == "queue" and self.token < TOKENS_MAX:
             to = Status.QUEUED
             fields |= {"queued_at": timezone.now()}
         else:

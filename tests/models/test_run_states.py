@@ -119,6 +119,13 @@ def test_a_late_worker_writes_nothing_after_its_run_was_claimed_anew(tenant: Ten
     assert (second.status, second.worker) == (RUNNING, "worker-2")
 
 
+def test_a_run_that_its_workers_do_not_survive_is_not_tried_for_ever(tenant: Tenant) -> None:
+    run = make_run(make_flow(tenant, extra="on_worker_lost: queue"))
+    # A claim and a loss each raise the token: the third claim is the fifth of its steps.
+    statuses = [lose(claim(Run.across_tenants.get(pk=run.pk))).status for _ in range(3)]
+    assert statuses == [QUEUED, QUEUED, FAILED]
+
+
 def test_a_worker_that_beats_in_time_is_not_lost(tenant: Tenant) -> None:
     run = make_run(make_flow(tenant), RUNNING)
     assert Run.across_tenants.beat("worker-1") == 1
