@@ -131,11 +131,11 @@ class _Writer:
             return
         until = self.download.last_line
         for part in view.parts(until=until):
+            self.line = part.last_line
             if part.messages is not None and text.is_at_line_start:
                 yield text.add_lines(part.messages)
             else:
                 yield from text.add(part.entries(until))
-            self.line = part.last_line
 
     def _entries(self, view: LogView) -> Iterable[Entry]:
         for entry in view.stream(until=self.download.last_line):
