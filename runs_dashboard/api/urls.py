@@ -1,5 +1,29 @@
-"""Addresses."""
+"""The addresses of the API."""
 
-from typing import Any
+from django.urls import path, re_path
 
-urlpatterns: list[Any] = []
+from . import downloads, logs, runs, verbs, webhooks
+from .nowhere import NowhereView
+
+V1 = "api/v1"
+RUN = f"{V1}/flow-runs/<str:run_id>"
+
+urlpatterns = [
+    path(RUN, runs.FlowRunView.as_view(), name="api-flow-run"),
+    path(f"{RUN}/flow-run-logs", logs.FlowRunLogsView.as_view(), name="api-flow-run-logs"),
+    path(f"{RUN}/flow-run-logs/<str:log_id>", logs.FlowRunLogView.as_view(), name="api-flow-run-log"),
+    path(f"{RUN}/download", downloads.RequestDownloadView.as_view(), name="api-flow-run-download"),
+    path(f"{RUN}/retry", verbs.RetryView.as_view(), name="api-flow-run-retry"),
+    path(f"{RUN}/stop", verbs.StopView.as_view(), name="api-flow-run-stop"),
+    path(f"{RUN}/resume", verbs.ResumeView.as_view(), name="api-flow-run-resume"),
+    path(f"{RUN}/review", verbs.ReviewView.as_view(), name="api-flow-run-review"),
+    path(f"{V1}/file-downloads/<str:download_id>", downloads.DownloadView.as_view(), name="api-file-download"),
+    path(
+        f"{V1}/file-downloads/<str:download_id>/content",
+        downloads.DownloadContentView.as_view(),
+        name="api-file-download-content",
+    ),
+    path("webhooks/<str:flow_id>", webhooks.WebhookView.as_view(), name="api-webhook"),
+    # Last: an address of the API that is none answers as the API does.
+    re_path(r"^(?:api|webhooks|icenter|analytics|workflows)(?:/|$)", NowhereView.as_view(), name="api-nowhere"),
+]

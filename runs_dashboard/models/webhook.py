@@ -51,6 +51,22 @@ class WebhookSecret(TenantRow):
             AuditEntry.record("flow.webhook_secret", flow, by=by)
         return row, secret
 
+    @classmethod
+    def find_signed(cls, slug: str, body: bytes, signature: str) -> Flow | None:
+        """The flow with this id, of whichever tenant, one of whose secrets signed the body; or None.
+
+        An id that is nobody's costs one signature too, so that its answer takes no less time.
+        """
+        rows = cls.across_tenants.filter(flow__slug=slug, flow__is_enabled=True, tenant__is_active=True)
+        known = list(rows.select_related("flow__tenant", "flow__latest").order_by("-id")) or [cls.decoy()]
+        signed = [secret for secret in known if secret.signs(body, signature)]
+        return signed[0].flow if signed else None
+
+    @classmethod
+    def decoy(cls) -> WebhookSecret:
+        """A secret that nobody has."""
+        return cls(encrypted=_cipher().encrypt(secrets.token_bytes(32)).decode())
+
     def signs(self, body: bytes, signature: str) -> bool:
         """Whether the signature (`sha256=<hex HMAC of the body>`) was made with this secret, and it still holds."""
         if self.expires_at is not None and self.expires_at <= timezone.now():

@@ -1,0 +1,167 @@
+"""Pages of a run's log: by line number wherever that is possible, by a bounded look through it elsewhere."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from ..models import LogView
+from ..models.log_reading import LogChunk
+from .cursors import Page, seal, unseal
+from .errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..models import Entry, Run, Step
+
+LOOK_LINES = 200_000  # entries that one call looks through for a text
+
+
+class LogPages:
+    """A run's log, filtered, in pages. steps: only theirs, None for all; levels: numbers; text: what a line holds."""
+
+    def __init__(
+        self, run: Run, *, steps: list[Step] | None = None, levels: frozenset[int] = frozenset(), text: str = ""
+    ) -> None:
+        self.run, self.steps, self.levels, self.text = run, steps, levels, text.casefold()
+        self.scope = f"{run.tenant_id}:log:{run.pk}"
+        if steps is None:
+            self.view = LogView(run, levels=levels)
+        else:
+            # One attempt, or all attempts of one step: a step's id stands for every attempt of it.
+            is_one = len(steps) == 1
+            self.view = LogView(run, step=steps[0] if is_one else None, action=steps[0].slug, levels=levels)
+
+    def read(self, query: dict[str, Any]) -> tuple[list[Entry], Page]:
+        """The entries asked for by `page`, `cursor`, `after` or `before`, and their page without items."""
+        size = query["per_page"]
+        ways = [name for name in ("cursor", "after", "before", "page") if query[name] is not None]
+        if len(ways) > 1:
+            raise Invalid(f"Give one of {' and '.join(ways)}, not both.", "query", ways[0])
+        after, before = query["after"], query["before"]
+        if query["cursor"]:
+            way, _, line = unseal(query["cursor"], self.scope).partition(" ")
+            after, before = (int(line), None) if way == "a" else (None, int(line))
+        if before is not None:
+            entries = self._before(before, size)
+        elif after is not None:
+            entries = list(islice(self._after(after), size))
+        else:
+            entries = self._page(query["page"] or 1, size)
+        total, is_lower_bound = self.count()
+        first, last = (entries[0].line, entries[-1].line) if entries else (after or 0, before or 1)
+        has_more = bool(entries) and last < self.run.line_count
+        return entries, Page(
+            items=[],
+            total=total,
+            total_is_lower_bound=is_lower_bound,
+            current_page=seal(f"a {first - 1 if entries else first}", self.scope),
+            current_page_backwards=seal(f"b {last + 1 if entries else last}", self.scope),
+            previous_page=seal(f"b {first}", self.scope) if entries and first > 1 else None,
+            next_page=seal(f"a {last}", self.scope) if has_more else None,
+        )
+
+    def count(self) -> tuple[int, bool]:
+        """How many entries there are, and whether there may be more: a text is looked for in LOOK_LINES only."""
+        run = self.run
+        if not self.text and self.steps is None and not self.levels:
+            return run.line_count, False
+        if not self.text and self.steps is not None and not self.levels:
+            rows = self.view.chunks.values_list("line_count", flat=True)
+            return sum(rows), False
+        if not self.text and self.steps is None and self.levels == frozenset({2}):
+            return run.warning_count, False
+        if not self.text and self.steps is None and self.levels == frozenset({3, 4}):
+            return run.error_count, False
+        found = 0
+        for looked, entry in enumerate(self.view.stream(until=run.line_count), 1):
+            found += self._wants(entry)
+            if found >= settings.COUNT_LIMIT or looked >= LOOK_LINES:
+                return found, True
+        return found, False
+
+    def _page(self, page: int, size: int) -> list[Entry]:
+        skip = (page - 1) * size
+        if self.view.is_whole and not self.text:
+            return list(islice(self._after(skip), size)) if skip < self.run.line_count else []
+        if self.text or self.levels:
+            if skip > settings.COUNT_LIMIT:
+                raise Invalid(
+                    f"Beyond {settings.COUNT_LIMIT:,} found entries go on by cursor or `after`.", "query", "page"
+                )
+            return list(islice(self._after(0), skip, skip + size))
+        return self._page_of_steps(skip, size)
+
+    def _page_of_steps(self, skip: int, size: int) -> list[Entry]:
+        """Every line of a step's chunks counts, so their numbers alone lead to the place."""
+        for first_line, count in self.view.chunks.order_by("first_line").values_list("first_line", "line_count"):
+            if skip < count:
+                return list(islice(self._after(first_line + skip - 1), size))
+            skip -= count
+        return []
+
+    def _after(self, line: int) -> Iterator[Entry]:
+        for looked, entry in enumerate(self.view.stream(line), 1):
+            if self._wants(entry):
+                yield entry
+            if self.text and looked >= LOOK_LINES:
+                return
+
+    def _before(self, line: int, size: int) -> list[Entry]:
+        found: list[Entry] = []
+        looked = 0
+        while len(found) < size and line > 1 and looked < LOOK_LINES:
+            part = self.view.before(line, limit=size if not self.text else 1_000)
+            if not part:
+                break
+            looked += len(part)
+            found = [entry for entry in part if self._wants(entry)][-(size - len(found)) :] + found
+            line = part[0].line
+        return found
+
+    def _wants(self, entry: Entry) -> bool:
+        return not self.text or self.text in entry.message.casefold()
+
+
+def first_entries(run: Run, *, limit: int = 100) -> list[Entry]:
+    """The beginning of a log: what a single run's object shows of it."""
+    return LogView(run).after(0, limit=limit) if run.line_count else []
+
+
+def first_entries_of(runs: list[Run], *, levels: frozenset[int] = frozenset(), limit: int) -> dict[int, list[Entry]]:
+    """The same for a page of runs, in one query: of each run the first chunks only. primary key → entries."""
+    from ..models.log_reading import CHUNK_FIELDS, decode
+
+    pks = [run.pk for run in runs if run.line_count]
+    if not pks:
+        return {}
+    rows = LogChunk.objects.of(runs[0].tenant_id).filter(pk__in=_first_chunks(runs[0].tenant_id, pks, levels))
+    found: dict[int, list[Entry]] = {}
+    for run_pk, *chunk in rows.order_by("run", "first_line").values_list("run_id", *CHUNK_FIELDS):
+        first_line, _count, first_at, body, _mask, action, attempt = chunk
+        entries = found.setdefault(run_pk, [])
+        wanted = (
+            entry
+            for entry in decode(first_line, first_at, body, action, attempt)
+            if not levels or entry.level in levels
+        )
+        entries.extend(islice(wanted, limit - len(entries)))
+    return found
+
+
+FIRST_CHUNKS = 4  # of each run of a list
+
+
+def _first_chunks(tenant_id: int, pks: list[int], levels: frozenset[int]) -> list[int]:
+    from django.db.models import F, Window
+    from django.db.models.functions import RowNumber
+
+    rows = LogChunk.objects.of(tenant_id).filter(run__in=pks)
+    if levels:
+        mask = sum(1 << level for level in levels)
+        rows = rows.annotate(wanted=F("level_mask").bitand(mask)).filter(wanted__gt=0)
+    place = Window(RowNumber(), partition_by=F("run_id"), order_by=F("first_line").asc())
+    return list(rows.annotate(place=place).filter(place__lte=FIRST_CHUNKS).values_list("pk", flat=True))

@@ -1,0 +1,81 @@
+"""Which runs: seed 3's bracketed names over the one FilterSet that the pages use too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..filters import RunFilter
+from ..models import Status, Trigger
+from . import including
+from .errors import Invalid, Problem
+from .parameters import Parameter
+from .representations import RUN_RELATIONS
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from ..models import Tenant
+
+STATUSES = tuple(Status.values)
+FILTERS = tuple(
+    Parameter(f"filter[{name}]", about=about, choices=choices, is_filter=True)
+    for name, about, choices in (
+        ("user_id", "Runs created by this user number, or name.", ()),
+        ("flow_id", "Runs of this flow; several with commas.", ()),
+        ("flow_version_id", "Runs of this flow version.", ()),
+        ("virtual_environment_id", "Runs in this environment.", ()),
+        ("trigger", "What started them; several with commas.", tuple(Trigger.values)),
+        ("status", "Their status; several with commas.", STATUSES),
+        ("search", "An id, a tracked value, a tag's value, or a part of a flow's name.", ()),
+        ("started_before", "Unix milliseconds or ISO 8601.", ()),
+        ("started_after", "Unix milliseconds or ISO 8601.", ()),
+        ("started_on", "A day (UTC): Unix milliseconds or ISO 8601.", ()),
+        ("retried", "true or false: some later run retried it.", ()),
+        ("has_warnings", "true or false.", ()),
+        ("tag", "key:value, or a key alone.", ()),
+        ("tracked", "Tracked data, key:value, or a key alone.", ()),
+        ("parent_run_id", "Sub-runs of this run.", ()),
+        ("reviewed", "true or false.", ()),
+        ("environment", "The environment's name.", ()),
+    )
+)
+PAGING = (
+    Parameter("page", "whole", "From 1. Give it or `cursor`.", least=1),
+    Parameter("per_page", "whole", "Items a page.", default=25, least=1, most=100),
+    Parameter("cursor", about="From an answer."),
+)
+SORT = Parameter("sort", about="Newest first by default.", default="-started_at", choices=("started_at", "-started_at"))
+LIST_PARAMETERS = (*FILTERS, *including.RUN_PARAMETERS, SORT, *PAGING)
+
+
+def filter_runs(rows: QuerySet, query: dict[str, Any], tenant: Tenant) -> QuerySet:
+    """The runs that the query's filters leave. Raises Invalid."""
+    given = {parameter.plain: query[parameter.name] for parameter in FILTERS if query[parameter.name] is not None}
+    if not given:
+        return rows
+    chosen = RunFilter(given, queryset=rows, tenant=tenant)
+    if not chosen.is_valid():
+        raise Invalid.of(
+            [
+                Problem(["query", f"filter[{name}]"], _say(name, text), "value_error")
+                for name, texts in chosen.errors.items()
+                for text in texts
+            ]
+        )
+    return chosen.qs
+
+
+def _say(name: str, text: str) -> str:
+    allowed = next((p.choices for p in FILTERS if p.plain == name), ())
+    return f"{text} Allowed: {', '.join(allowed)}." if allowed else text
+
+
+def with_relations(rows: QuerySet, query: dict[str, Any]) -> QuerySet:
+    """The rows with what a page of them shows, and nothing more."""
+    columns = including.run_columns(query["include"], query.get("fields[flowVersion]"))
+    return rows.select_related(*RUN_RELATIONS).only(*columns)
+
+
+def with_everything(rows: QuerySet) -> QuerySet:
+    """The rows with what a single object shows."""
+    return rows.select_related(*RUN_RELATIONS, "end_user")

@@ -1,0 +1,70 @@
+"""The callers and rows of the API's tests. What imports models does so late: Django is not up yet here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runs_dashboard.models import Flow, Run, Tenant, User
+
+    from .world import Caller
+
+
+@pytest.fixture
+def caller_of(key_of: Callable[[User], str]) -> Callable[[User], Caller]:
+    from .world import Caller
+
+    return lambda user: Caller(key_of(user))
+
+
+@pytest.fixture
+def api(caller_of: Callable[[User], Caller], ada: User) -> Caller:
+    """Ada's program: it may do everything in her tenant."""
+    return caller_of(ada)
+
+
+@pytest.fixture
+def eves(caller_of: Callable[[User], Caller], eve: User) -> Caller:
+    return caller_of(eve)
+
+
+@pytest.fixture
+def nobody() -> Caller:
+    from .world import Caller
+
+    return Caller()
+
+
+@pytest.fixture
+def flow(tenant: Tenant) -> Flow:
+    from .world import make_flow
+
+    return make_flow(tenant)
+
+
+@pytest.fixture
+def reported_flow(tenant: Tenant) -> Flow:
+    """A flow without steps: its runs are reported by an engine of its own."""
+    from .world import make_flow
+
+    return make_flow(tenant, "shipping", steps=False, heartbeat_timeout=60)
+
+
+@pytest.fixture
+def run(flow: Flow, ada: User) -> Run:
+    """A waiting run of Ada's."""
+    from runs_dashboard.models import Actor
+
+    return flow.start({"day": "2026-03-01"}, trigger="manual", by=Actor(user=ada), tags={"shop": "berlin"})
+
+
+@pytest.fixture
+def ended_run(run: Run) -> Run:
+    from .world import end_run, print_lines
+
+    print_lines(run, *(f"line {number}" for number in range(1, 31)))
+    return end_run(run)
