@@ -1,5 +1,36 @@
-"""Addresses."""
+"""The pages' addresses (CONTRACT section 4)."""
 
-from typing import Any
+from django.contrib.auth import views as auth
+from django.urls import path
 
-urlpatterns: list[Any] = []
+from .views import account, downloads, flows, run, run_acts, runs
+
+urlpatterns = [
+    path("", runs.home, name="home"),
+    path("runs/", runs.run_list, name="run_list"),
+    path("runs/<str:uid>/", run.run_detail, name="run_detail"),
+    path("runs/<str:uid>/status/", run.run_status, name="run_status"),
+    path("runs/<str:uid>/log/", run.run_log, name="run_log"),
+    path("runs/<str:uid>/payloads/<uuid:payload>/", run.run_payload, name="run_payload"),
+    path("runs/<str:uid>/retry/", run_acts.retry, name="run_retry"),
+    path("runs/<str:uid>/stop/", run_acts.stop, name="run_stop"),
+    path("runs/<str:uid>/resume/", run_acts.resume, name="run_resume"),
+    path("runs/<str:uid>/review/", run_acts.review, name="run_review"),
+    path("runs/<str:uid>/download/", run_acts.download, name="run_download"),
+    path("flows/", flows.flow_list, name="flow_list"),
+    path("flows/<str:slug>/", flows.flow_detail, name="flow_detail"),
+    path("flows/<str:slug>/start/", flows.flow_start, name="flow_start"),
+    path("flows/<str:slug>/schedule/", flows.flow_schedule, name="flow_schedule"),
+    path("downloads/", downloads.download_list, name="download_list"),
+    path("downloads/<uuid:download>/", downloads.download_content, name="download_content"),
+    # What open pages ask for: beside the tree above, where any word may be a run's id.
+    path("live/runs/", runs.run_list_live, name="run_list_live"),
+    path("live/downloads/", downloads.download_list_live, name="download_list_live"),
+    path("account/", account.account, name="account"),
+    path("account/theme/", account.set_theme, name="set_theme"),
+    path("account/tenant/", account.set_tenant, name="set_tenant"),
+    path("account/password/", auth.PasswordChangeView.as_view(), name="password_change"),
+    path("account/password/done/", auth.PasswordChangeDoneView.as_view(), name="password_change_done"),
+    path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", auth.LogoutView.as_view(), name="logout"),
+]

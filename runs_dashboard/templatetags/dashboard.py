@@ -1,0 +1,198 @@
+"""What templates need beside Django's own tags. The only place where text becomes trusted HTML is `log_rows`."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from django import template
+from django.conf import settings
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from ..text import ansi
+from ..text.rows import log_row_html
+from ..web import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from django.http import HttpRequest
+
+    from ..models import Entry, Run
+
+register = template.Library()
+
+TRIGGER_ICONS = {
+    "manual": "hand",
+    "api": "api",
+    "webhook": "hook",
+    "schedule": "clock",
+    "retry": "retry",
+    "flow": "sub",
+    "external": "api",
+}
+STATE_WORDS = {"stopping": "Stopping", "skipped": "Not run", "kept": "Kept"}
+TURNING = ("running", "stopping")
+
+
+@register.simple_tag
+@cache
+def icon(name: str, extra: str = "") -> SafeString:
+    """A picture of the sprite; words stand beside it, so it is hidden from screen readers."""
+    return format_html(
+        '<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>',
+        f"i {extra}".strip(),
+        static("icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def state(status: str, extra: str = "") -> SafeString:
+    """A status as icon, word and colour."""
+    word = STATE_WORDS.get(status, str(status).capitalize())
+    turning = "spin" if status in TURNING else ""
+    return format_html(
+        '<span class="{}" data-s="{}">{}{}</span>', f"st {extra}".strip(), status, icon(f"s-{status}", turning), word
+    )
+
+
+@register.filter
+def shown_status(run: Run) -> str:
+    """The run's status, or `stopping` while a stop is under way."""
+    return "stopping" if run.is_stopping else run.status
+
+
+@register.filter
+def trigger_icon(trigger: str) -> str:
+    return TRIGGER_ICONS.get(trigger, "api")
+
+
+@register.simple_tag
+def moment(at: datetime | None, empty: str = words.DASH) -> SafeString:
+    """A time on the reader's clock, with the whole instant for machines and for who points at it."""
+    if at is None:
+        return format_html("{}", empty)
+    local = timezone.localtime(at)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        words.say_instant(at),
+        f"{local.day} {local:%B %Y, %H:%M:%S}, {words.say_zone()}",
+        words.say_clock(at),
+    )
+
+
+@register.filter
+def ago(at: datetime | None) -> str:
+    return words.say_ago(at)
+
+
+@register.filter
+def took(ms: float | None) -> str:
+    return words.say_duration(ms)
+
+
+@register.filter
+def size(number: int | None) -> str:
+    return words.say_size(number)
+
+
+@register.filter
+def count(number: int) -> str:
+    return words.say_count(number, settings.COUNT_LIMIT)
+
+
+@register.filter
+def thousands(number: int) -> str:
+    return f"{number:,}"
+
+
+@register.filter
+def around(line: int) -> int:
+    """Where to begin so that a line is seen with what came before it."""
+    return max(1, line - 20)
+
+
+@register.simple_tag
+def zone_name() -> str:
+    return words.say_zone()
+
+
+@register.filter
+def may(request: HttpRequest, role: str) -> bool:
+    """Whether the reader has the role: buttons that would be refused are not shown."""
+    membership = getattr(request, "membership", None)
+    return bool(membership) and membership.may(role)
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    """Any JSON value for reading: text as it is, the rest as indented JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+
+
+@register.filter
+def plain(text: str) -> str:
+    """Printed text without escape sequences and control characters."""
+    return ansi.strip(text or "")
+
+
+@register.filter
+def css_id(uid: str) -> str:
+    """A run's id as part of a CSS selector: only dots need an escape among what an id may hold."""
+    return uid.replace(".", "\\.")
+
+
+@register.filter
+def initials(name: str) -> str:
+    parts = name.split()
+    return (parts[0][:1] + (parts[-1][:1] if len(parts) > 1 else "")).upper()
+
+
+@register.simple_tag(takes_context=True)
+def here(context: template.Context, prefix: str) -> SafeString:
+    """`aria-current` on the navigation's link to where the reader is."""
+    path = context["request"].path if "request" in context else ""
+    return SafeString(' aria-current="page"') if path.startswith(prefix) else SafeString("")
+
+
+@register.simple_tag(takes_context=True)
+def query(context: template.Context, **changes: Any) -> str:
+    """The page's query string with some parameters changed, or dropped where the value is empty."""
+    params = context["request"].GET.copy()
+    for name, value in changes.items():
+        if value in (None, ""):
+            params.pop(name, None)
+        else:
+            params[name] = str(value)
+    return f"?{params.urlencode()}" if params else "?"
+
+
+@register.simple_tag
+def log_rows(entries: Iterable[Entry], *, heads: bool = False) -> SafeString:
+    """Lines of a log as HTML, in the reader's time zone; `heads` names the step where it changes.
+
+    Everything in it is escaped by the renderers of `runs_dashboard.text`.
+    """
+    zone = timezone.get_current_timezone()
+    rows: list[str] = []
+    looks: dict[tuple[str | None, int | None, str | None], ansi.AnsiState] = {}
+    step: tuple[str | None, int | None] | None = None
+    for entry in entries:
+        if heads and entry.action and (entry.action, entry.attempt) != step:
+            step = (entry.action, entry.attempt)
+            rows.append(step_head(entry.action, entry.attempt or 1))
+        source = (entry.action, entry.attempt, entry.stream)
+        row, looks[source] = log_row_html(entry, zone=zone, ansi_state=looks.get(source, ansi.PLAIN))
+        rows.append(row)
+    return mark_safe("".join(rows))  # noqa: S308  (made by log_row_html and format_html alone)
+
+
+def step_head(action: str, attempt: int) -> str:
+    tries = f", try {attempt}" if attempt > 1 else ""
+    return format_html('<div class="head" data-head="{}">{}{}</div>', action, action, tries)

@@ -1,0 +1,47 @@
+"""How things stand: counts by status, capped, and kept for a few seconds so that many open lists ask once."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.core.cache import cache
+from django.utils import timezone
+
+from ..models import Run, Status
+
+if TYPE_CHECKING:
+    from ..models import Tenant
+    from ..models.run import RunQuerySet
+
+KEEP_SECONDS = 5
+TABS = (Status.FAILED, Status.RUNNING, Status.QUEUED, Status.PAUSED, Status.STOPPED, Status.SUCCEEDED)
+
+
+def count_capped(rows: RunQuerySet) -> int:
+    """Exact up to the limit, one more than the limit beyond it."""
+    return rows.order_by()[: settings.COUNT_LIMIT + 1].count()
+
+
+def count_statuses(runs: RunQuerySet, key: str) -> dict[str, int]:
+    """Of some runs, how many have each status; key: what names these runs, their tenant and filter."""
+    key = f"statuses:{hashlib.sha256(key.encode()).hexdigest()}"
+    kept = cache.get(key)
+    if kept is None:
+        kept = {str(status): count_capped(runs.filter(status=status)) for status in TABS}
+        cache.set(key, kept, KEEP_SECONDS)
+    return kept
+
+
+def sum_up(tenant: Tenant) -> dict[str, int]:
+    """What the head of the list says: failures of the last 24 hours, and those of them nobody has looked at."""
+    key = f"standing:{tenant.pk}"
+    kept = cache.get(key)
+    if kept is None:
+        since = timezone.now() - timedelta(hours=24)
+        failed = Run.objects.of(tenant).filter(status=Status.FAILED, ordered_at__gte=since)
+        kept = {"failed": count_capped(failed), "open": count_capped(failed.filter(reviewed_at=None, is_retried=False))}
+        cache.set(key, kept, KEEP_SECONDS)
+    return kept

@@ -1,0 +1,150 @@
+"""The run list's columns. Plain columns and `render_…` methods: a template for each cell cost four times as much."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import django_tables2 as tables
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
+
+from ..models import Status
+from ..templatetags.dashboard import icon, moment, shown_status, state, trigger_icon
+from ..text.ansi import strip
+from .words import DASH, say_ago, say_duration
+
+if TYPE_CHECKING:
+    from django.utils.safestring import SafeString
+
+    from ..models import Run
+
+SHOWN_KEYS = 3
+ERROR_SHOWN = 300  # characters; the run's page has the whole
+
+
+def _column(kind: str, title: str, **options: Any) -> tables.Column:
+    attrs = {"td": {"class": kind}, "th": {"class": kind}}
+    return tables.Column(verbose_name=title, empty_values=(), orderable=False, attrs=attrs, **options)
+
+
+class RunTable(tables.Table):
+    status = _column("c-st", "Status")
+    flow = _column("c-flow", "Flow and run")
+    trigger = _column("c-trig", "Trigger, by")
+    tracked = _column("c-track", "Tracked, tags")
+    started = _column("c-when", "Started")
+    duration = _column("c-dur r", "Duration")
+    problems = _column("c-lv", "Problems")
+
+    class Meta:
+        template_name = "runs/_table.html"
+        attrs = {"class": "tbl runs"}
+        row_attrs = {"id": lambda record: f"run-{record.uid}", "data-s": shown_status}
+
+    def __init__(self, rows: list[Run], *, is_newest_first: bool = True) -> None:
+        super().__init__(rows)
+        self.is_newest_first = is_newest_first
+
+    def render_status(self, record: Run) -> SafeString:
+        note = ""
+        if record.reviewed_at:
+            note = "reviewed"
+        elif record.is_retried and record.status == Status.FAILED:
+            note = "retried"
+        return format_html(
+            "{}{}", state(shown_status(record)), format_html('<p class="sub">{}</p>', note) if note else ""
+        )
+
+    def render_flow(self, record: Run) -> SafeString:
+        return format_html(
+            '<div class="row"><a class="name cut" href="{}">{}</a><code class="m">{}</code></div>{}',
+            reverse("run_detail", args=[record.uid]),
+            record.flow,
+            record.short_uid,
+            self._say_more(record),
+        )
+
+    def _say_more(self, record: Run) -> SafeString:
+        if record.status == Status.FAILED and record.error:
+            text = strip(record.error)[:ERROR_SHOWN]
+            text = f"{record.error_step}: {text}" if record.error_step else text
+            return format_html('<p class="sub err cut" title="{}">{}</p>', text, text)
+        said = [f"v{record.version.number}"]
+        if record.attempt > 1:
+            said.append(f"try {record.attempt}")
+        if record.status in (Status.RUNNING, Status.PAUSED) and record.step_count:
+            said.append(f"step {min(record.steps_done + 1, record.step_count)} of {record.step_count}")
+        if record.status == Status.STOPPED and record.error:
+            said.append(strip(record.error)[:ERROR_SHOWN])
+        return format_html('<p class="sub cut">{}</p>', " · ".join(said))
+
+    def render_trigger(self, record: Run) -> SafeString:
+        return format_html(
+            '<span class="row">{}{}</span><p class="sub cut">{}</p>',
+            icon(trigger_icon(record.trigger), "m"),
+            record.get_trigger_display(),
+            record.created_by.display_name if record.created_by else "",
+        )
+
+    def render_tracked(self, record: Run) -> SafeString:
+        found = list(record.tracked_data.all())
+        keys = format_html_join(
+            "",
+            '<a class="kv" href="?{}"><i>{}</i>{}</a>',
+            ((urlencode({"tracked": f"{pair.key}:{pair.value}"}), pair.key, pair.value) for pair in found[:SHOWN_KEYS]),
+        )
+        more = format_html('<span class="m">and more</span>') if len(found) > SHOWN_KEYS else ""
+        named = list(record.tags.all())
+        environment = record.environment_version.environment.name if record.environment_version else ""
+        tags = format_html_join(
+            "",
+            '<a href="?{}">#{}</a>',
+            ((urlencode({"tag": f"{tag.key}:{tag.value}"}), tag.value or tag.key) for tag in named[:SHOWN_KEYS]),
+        )
+        if environment:
+            tags = format_html('<a href="?{}">{}</a>{}', urlencode({"environment": environment}), environment, tags)
+        return format_html('<div class="row">{}{}</div><div class="row sub">{}</div>', keys, more, tags)
+
+    def render_started(self, record: Run) -> SafeString:
+        return format_html(
+            '{}<p class="sub">{}</p>', moment(record.started_at or record.ordered_at), say_ago(record.ordered_at)
+        )
+
+    def render_duration(self, record: Run) -> SafeString:
+        took, usual = record.duration_ms, record.flow.usual_ms
+        if took is None:
+            return format_html('<div class="dur"><span class="num">{}</span></div>', DASH)
+        if not usual:
+            return format_html('<div class="dur"><span class="num">{}</span></div>', say_duration(took))
+        scale = max(took, 2 * usual)
+        return format_html(
+            '<div class="{}" title="{}"><span class="num">{}</span><svg aria-hidden="true">'
+            '<rect class="bg" width="100%" height="5" rx="2.5"/><rect class="fg" width="{}%" height="5" rx="2.5"/>'
+            '<rect class="us" x="{}%" y="-2" width="1.5" height="9"/></svg></div>',
+            "dur over" if took > 1.5 * usual else "dur",
+            f"usually {say_duration(usual)}",
+            say_duration(took),
+            f"{100 * took / scale:.1f}",
+            f"{100 * usual / scale:.1f}",
+        )
+
+    def render_problems(self, record: Run) -> SafeString:
+        return format_html(
+            '<span class="row">{}{}</span>',
+            self._count("failed", "s-error", record.error_count, "error"),
+            self._count("warning", "s-warning", record.warning_count, "warning"),
+        )
+
+    def _count(self, kind: str, picture: str, number: int, word: str) -> SafeString | str:
+        if not number:
+            return ""
+        said = f"{number:,} {word}{'' if number == 1 else 's'}"
+        return format_html(
+            '<span class="lv" data-s="{}" title="{}">{}{}<span class="vh"> {}</span></span>',
+            kind,
+            said,
+            icon(picture),
+            f"{number:,}" if number < 10_000 else f"{number // 1000:,}k",
+            word if number == 1 else f"{word}s",
+        )
