@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -192,20 +192,17 @@ class Product:
         key = self.manage("createkey", "--user", user).strip()
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=30)
 
-    def sign_in(self, username: str = "admin", password: str | None = None) -> httpx.Client:
-        """A client of the pages with a session of its own; close it."""
-        client = httpx.Client(base_url=self.url, trust_env=False, timeout=30, follow_redirects=True)
-        try:
+    @contextlib.contextmanager
+    def signed_in(self, username: str = "admin", password: str | None = None) -> Iterator[httpx.Client]:
+        """Lends a client of the pages with a session of its own; raises AssertionError if it is not let in."""
+        with httpx.Client(base_url=self.url, trust_env=False, timeout=30, follow_redirects=True) as client:
             form = client.get("/runs/")
             token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form.text)
             assert token is not None, f"no sign-in form at {form.url}:\n{form.text[:2000]}"
             fields = {"username": username, "password": password or self.password or ""}
             answer = client.post(form.url, data={**fields, "csrfmiddlewaretoken": token[1]})
             assert answer.url.path == "/runs/", f"not signed in:\n{answer.text[:2000]}"
-        except BaseException:
-            client.close()
-            raise
-        return client
+            yield client
 
 
 class ProductMaker:

@@ -15,7 +15,7 @@ def run(context: Context) -> list[Row]:
     delays = []
     with context.running() as product:
         product.load_flow(command_flow("teller", ["sh", "-c", SCRIPT]))
-        with product.api() as api, product.sign_in() as browser:
+        with product.api() as api, product.signed_in() as browser:
             identity = post_webhook(api, "teller")
             page = browser.get(f"/runs/{identity}/").text
             address = re.search(r'hx-sse:connect="([^"]+)"', page)

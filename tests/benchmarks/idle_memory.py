@@ -11,7 +11,8 @@ MEGABYTE = 1_000_000
 
 def run(context: Context) -> list[Row]:
     with context.running() as product:
-        product.sign_in().close()
+        with product.signed_in() as browser:
+            browser.get("/runs/")
         time.sleep(IDLE_SECONDS)  # the measure itself: what stays when nothing happens
         processes = product.processes()
         usage = [process.memory_full_info() for process in processes]

@@ -18,7 +18,7 @@ def run(context: Context) -> list[Row]:
         began = time.monotonic()
         product.manage("generate", "--runs", str(RUNS), "--seed", "1", timeout=900)
         generated = time.monotonic() - began
-        with product.sign_in() as browser:
+        with product.signed_in() as browser:
             first = browser.get("/runs/").text
             pages = {
                 "run list": ("/runs/", "≤ 30"),

@@ -44,16 +44,21 @@ def dashboard(make_product: ProductMaker) -> Iterator[Product]:
 
 
 @pytest.fixture(scope="session")
-def visitor_context_args(browser_context_args: dict[str, Any], dashboard: Product) -> dict[str, Any]:
-    """For somebody who has not signed in: `browser.new_context(**visitor_context_args)`."""
-    return {"base_url": dashboard.url, "locale": "en-GB", "timezone_id": "Europe/Berlin"}
+def base_url(dashboard: Product) -> str:
+    """Where the plugin's pages are: `page.goto("/runs/")`."""
+    return dashboard.url
 
 
 @pytest.fixture(scope="session")
-def signed_in_state(browser: Browser, visitor_context_args: dict[str, Any], dashboard: Product) -> Any:
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    return {**browser_context_args, "locale": "en-GB", "timezone_id": "Europe/Berlin"}
+
+
+@pytest.fixture(scope="session")
+def signed_in_state(browser: Browser, browser_context_args: dict[str, Any], dashboard: Product) -> Any:
     """The cookies of the first admin, who signs in once through the form."""
     assert dashboard.password is not None, dashboard.read_log()
-    context = browser.new_context(**visitor_context_args)
+    context = browser.new_context(**browser_context_args)
     page = context.new_page()
     page.goto("/")
     page.get_by_label("Username").fill("admin")
@@ -68,24 +73,19 @@ def signed_in_state(browser: Browser, visitor_context_args: dict[str, Any], dash
 @pytest.fixture
 def context(
     new_context: Callable[..., BrowserContext],
-    visitor_context_args: dict[str, Any],
     signed_in_state: Any,
     console_complaints: list[str],
 ) -> BrowserContext:
     """The admin's window; the plugin's `page` is a tab of it."""
-    context = new_context(**visitor_context_args, storage_state=signed_in_state)
+    context = new_context(storage_state=signed_in_state)
     watch_console(context, console_complaints)
     return context
 
 
 @pytest.fixture
-def visitor_context(
-    new_context: Callable[..., BrowserContext],
-    visitor_context_args: dict[str, Any],
-    console_complaints: list[str],
-) -> BrowserContext:
+def visitor_context(new_context: Callable[..., BrowserContext], console_complaints: list[str]) -> BrowserContext:
     """The window of somebody who has not signed in."""
-    context = new_context(**visitor_context_args)
+    context = new_context()
     watch_console(context, console_complaints)
     return context
 

@@ -25,7 +25,7 @@ def test_nobody_sees_a_page_without_signing_in(dashboard: Product) -> None:
 
 
 def test_the_first_admin_signs_in_with_the_printed_password(dashboard: Product) -> None:
-    with dashboard.sign_in() as client:
+    with dashboard.signed_in() as client:
         assert client.get("/").url.path == "/runs/"
 
 
@@ -40,7 +40,8 @@ def test_a_second_start_keeps_everything_and_makes_no_new_password(fresh_dashboa
     fresh_dashboard.start()
 
     assert fresh_dashboard.read_log().count("Password: ") == 1
-    fresh_dashboard.sign_in(password=password).close()
+    with fresh_dashboard.signed_in(password=password) as client:
+        assert client.get("/").url.path == "/runs/"
 
 
 def test_nothing_of_it_lives_on_after_sigterm(fresh_dashboard: Product) -> None:
@@ -59,7 +60,8 @@ def test_a_killed_part_is_started_again(fresh_dashboard: Product) -> None:
 
     fresh_dashboard.wait_until_ready()
 
-    fresh_dashboard.sign_in().close()
+    with fresh_dashboard.signed_in() as client:
+        assert client.get("/").url.path == "/runs/"
 
 
 def test_nothing_of_it_lives_on_after_its_head_is_killed(fresh_dashboard: Product) -> None:
