@@ -44,3 +44,19 @@ def cookie_header(client_of: Callable[[User], Client], vic: User) -> dict[str, s
     from .reported import cookie_of
 
     return cookie_of(client_of(vic))
+
+
+@pytest.fixture(scope="session")
+def django_server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StreamServer]:
+    """The same without the door: Django's views serve the streams."""
+    from .server import StreamServer
+
+    with StreamServer(tmp_path_factory.mktemp("live"), application="runs_dashboard.asgi:pages") as running:
+        yield running
+    assert "Traceback" not in running.read_log(), running.read_log()
+
+
+@pytest.fixture(params=["server", "django_server"])
+def any_server(request: pytest.FixtureRequest) -> StreamServer:
+    """Both ways in: what is asked of one holds for the other."""
+    return request.getfixturevalue(request.param)

@@ -30,7 +30,9 @@ def database_url() -> str:
 class StreamServer:
     """`with StreamServer(folder) as server:` serves on 127.0.0.1 at `server.port`, until the block ends."""
 
-    def __init__(self, folder: Path, *, url: str = "", application: str = "runs_dashboard.asgi", **more: str) -> None:
+    def __init__(
+        self, folder: Path, *, url: str = "", application: str = "runs_dashboard.asgi:application", **more: str
+    ) -> None:
         self.port = free_port()
         self.log = folder / f"server-{self.port}.log"
         self.application = application
@@ -40,7 +42,7 @@ class StreamServer:
         self.process: subprocess.Popen[bytes]
 
     def __enter__(self) -> "StreamServer":
-        command = [sys.executable, "-m", "uvicorn", f"{self.application}:application", "--host", "127.0.0.1"]
+        command = [sys.executable, "-m", "uvicorn", self.application, "--host", "127.0.0.1"]
         command += ["--port", str(self.port), "--no-access-log", "--timeout-graceful-shutdown", "10"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
