@@ -86,8 +86,8 @@ def move(
     if to in FINAL:
         fields = {"finished_at": now, "worker": "", "lease_until": None} | fields
     with transaction.atomic():
-        # The row is locked by the update, so the status read before it inside the transaction is the one it left.
-        before = _lock_status(run)
+        # Locked from here on: the status read is the one it leaves.
+        before = _read_locked(run)
         rows = type(run).across_tenants.filter(pk=run.pk, status__in=sources)
         if fence is not None:
             rows = rows.filter(token=fence)
@@ -96,7 +96,11 @@ def move(
         if not rows.update(**fields):
             kind = LeaseLost if fence is not None else StatusConflict
             raise kind(f"The run is {before or 'gone'}: it cannot become {to}.", before)
-        run.refresh_from_db()
+        for name, value in fields.items():
+            if hasattr(value, "resolve_expression"):
+                run.__dict__.pop(name, None)  # the database computed it: read when somebody asks
+            else:
+                setattr(run, name, value)
         AuditEntry.record(action or f"run.{to}", run, by=by, run=run, change=(before, str(to)), **(detail or {}))
         dispatch.announce(run.pk)
         if to == Status.QUEUED:
@@ -104,6 +108,14 @@ def move(
     return run
 
 
-def _lock_status(run: Run) -> str:
-    """The status as the database has it, the row locked until the transaction ends (SQLite: the file is)."""
-    return type(run).across_tenants.select_for_update().filter(pk=run.pk).values_list("status", flat=True).first() or ""
+def _read_locked(run: Run) -> str:
+    """Reads the run afresh, its row locked until the transaction ends (SQLite: the file is). Returns its status."""
+    # A version never changes: what was read of it stays.
+    version = run.version if type(run)._meta.get_field("version").is_cached(run) else None
+    try:
+        run.refresh_from_db(from_queryset=type(run).across_tenants.select_for_update())
+    except type(run).DoesNotExist:
+        return ""
+    if version is not None:
+        run.version = version
+    return run.status

@@ -83,16 +83,25 @@ class Step(TenantRow):
         dispatch.announce(run.pk)
         return step
 
-    def end(self, status: str, *, error: str = "", **fields: Any) -> None:
-        """Ends the attempt; a step that was ended already (by a reaper) stays as it is."""
-        rows = type(self).across_tenants.filter(pk=self.pk, status__in=LIVE)
+    def end(self, status: str, *, error: str = "", of_run: dict[str, Any] | None = None, **fields: Any) -> bool:
+        """Ends the attempt; a step that was ended already (by a reaper) stays as it is, and so does its run.
+
+        fields: further columns of the step; of_run: columns of its run, written with it. Returns whether it ended now.
+        """
+        fields |= {"status": status, "finished_at": timezone.now(), "error": error}
+        of_run = dict(of_run or {})
+        if status == Status.SUCCEEDED:
+            of_run["steps_done"] = models.F("steps_done") + 1
         with transaction.atomic():
-            changed = rows.update(status=status, finished_at=timezone.now(), error=error, **fields)
-            if changed and status == Status.SUCCEEDED:
-                runs = type(self.run).across_tenants.filter(pk=self.run_id)
-                runs.update(steps_done=models.F("steps_done") + 1)
+            if not type(self).across_tenants.filter(pk=self.pk, status__in=LIVE).update(**fields):
+                self.refresh_from_db()
+                return False
+            if of_run:
+                type(self.run).across_tenants.filter(pk=self.run_id).update(**of_run)
             dispatch.announce(self.run_id)
-        self.refresh_from_db()
+        for name, value in fields.items():
+            setattr(self, name, value)
+        return True
 
     def keep_for(self, run: Run) -> Step:
         """The row that says, in a retry, that this step's result is taken over."""

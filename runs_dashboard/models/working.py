@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
@@ -13,9 +15,10 @@ from ..text.fingerprint import fingerprint
 from .audit import REAPER, WORKER, Actor
 from .flow import Flow
 from .lease import lease_end
-from .lifecycle import LIVE, Status, StatusConflict, move
+from .lifecycle import LIVE, LeaseLost, Status, StatusConflict, move
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from .run import Run
@@ -25,61 +28,66 @@ ERROR_MAX = 8_000  # characters of a run's error; the whole text is in the log
 
 
 class WorkQuerySet(models.QuerySet):
-    def claim(self, *, worker: str, only: int | None = None) -> Run | None:
+    def claim(self, *, worker: str, only: int | None = None, waiting_for: float = 0.0) -> Run | None:
         """Takes the next waiting run for a worker, or None.
 
         The tenant with the fewest running runs is served first, within a tenant the longest waiting; a flow at its
-        concurrency limit is passed over. only: the primary key that a message named.
+        concurrency limit is passed over. only: the primary key that a message named; waiting_for: take only what has
+        waited for so many seconds.
         """
-        for candidate in self._candidates(only):
+        waiting = self.model.across_tenants.filter(status=Status.QUEUED, is_external=False)
+        if waiting_for:
+            waiting = waiting.filter(queued_at__lt=Now() - timedelta(seconds=waiting_for))
+        rows = waiting.filter(pk=only) if only is not None else None
+        for candidate in self._choose(waiting) if rows is None else rows.select_related("flow", "version"):
             run = self._take(candidate, worker)
             if run is not None:
                 return run
         return None
 
-    def _candidates(self, only: int | None) -> list[Run]:
-        waiting = self.model.across_tenants.filter(status=Status.QUEUED, is_external=False)
-        if only is not None:
-            return list(waiting.filter(pk=only).select_related("flow"))
+    def _choose(self, waiting: models.QuerySet) -> list[Run]:
         tenants = list(waiting.order_by("tenant_id").values_list("tenant_id", flat=True).distinct())
-        if not tenants:
-            return []
         running = self.model.across_tenants.filter(status=Status.RUNNING, is_external=False).order_by()
-        busy = dict(running.values_list("tenant_id").annotate(n=models.Count("pk")))
-        full = running.filter(flow__concurrency__isnull=False).values("flow").annotate(n=models.Count("pk"))
-        full_ids = list(full.filter(n__gte=models.F("flow__concurrency")).values_list("flow", flat=True))
+        if len(tenants) > 1:
+            busy = dict(running.values_list("tenant_id").annotate(n=models.Count("pk")))
+            tenants.sort(key=lambda pk: busy.get(pk, 0))
+        limited = running.filter(flow__concurrency__isnull=False).values("flow").annotate(n=models.Count("pk"))
+        full = limited.filter(n__gte=models.F("flow__concurrency")).values("flow")
         found: list[Run] = []
-        for tenant in sorted(tenants, key=lambda pk: busy.get(pk, 0)):
-            rows = waiting.filter(tenant_id=tenant).exclude(flow_id__in=full_ids)
-            found.extend(rows.select_related("flow").order_by("queued_at", "id")[:4])
+        for tenant in tenants:
+            rows = waiting.filter(tenant_id=tenant).exclude(flow_id__in=full)
+            found.extend(rows.select_related("flow", "version").order_by("queued_at", "id")[:4])
         return found
 
     def _take(self, run: Run, worker: str) -> Run | None:
-        now = timezone.now()
+        now, flow = timezone.now(), run.flow
         with transaction.atomic():
-            if run.flow.concurrency is not None:
+            if flow.concurrency is not None:
                 # Two claims of one flow must see each other: the flow's row is the door.
-                Flow.across_tenants.select_for_update().get(pk=run.flow_id)
-                rows = self.model.across_tenants.filter(flow_id=run.flow_id, status=Status.RUNNING, is_external=False)
-                if rows.count() >= run.flow.concurrency:
+                Flow.across_tenants.select_for_update().get(pk=flow.pk)
+                rows = self.model.across_tenants.filter(flow=flow, status=Status.RUNNING, is_external=False)
+                if rows.count() >= flow.concurrency:
                     return None
             begun = {} if run.started_at else {"started_at": now, "ordered_at": now}
             try:
-                return move(
+                move(
                     run,
                     Status.RUNNING,
                     by=WORKER,
                     allowed=[Status.QUEUED],
+                    fence=run.token,
                     action="run.claim",
                     detail={"worker": worker},
                     worker=worker,
                     lease_until=lease_end(),
-                    token=models.F("token") + 1,
+                    token=run.token + 1,
                     claimed_at=now,
                     **begun,
                 )
             except StatusConflict:
                 return None  # another worker, or a stop, was first
+        run.flow = flow
+        return run
 
     def stop_requested(self, worker: str) -> dict[int, bool]:
         """Of the worker's runs those somebody wants stopped: primary key → is it forced."""
@@ -103,6 +111,15 @@ class Workable(models.Model):
             dispatch.ring(self.pk)
         dispatch.announce(self.pk)
 
+    @contextmanager
+    def held(self: Run, token: int) -> Iterator[None]:  # type: ignore[misc]
+        """A transaction in which the worker's claim stands: the row is locked. Raises LeaseLost."""
+        with transaction.atomic():
+            rows = type(self).across_tenants.select_for_update().filter(pk=self.pk, token=token)
+            if not rows.filter(status=Status.RUNNING).values_list("pk", flat=True).first():
+                raise LeaseLost("The run is not this worker's any more.")
+            yield
+
     def finish(  # type: ignore[misc]
         self: Run, status: Status, *, token: int, error: str = "", error_step: str = "", **fields: Any
     ) -> Run:
@@ -113,11 +130,12 @@ class Workable(models.Model):
                 "error_step": error_step,
                 "error_fingerprint": fingerprint(error),
             }
+        flow = self.flow
         with transaction.atomic():
             run = move(self, status, by=WORKER, allowed=[Status.RUNNING], fence=token, **fields)
             run.close_steps(status)
             if status == Status.SUCCEEDED and run.duration_ms is not None:
-                run.flow.learn_duration(run.duration_ms)
+                flow.learn_duration(run.duration_ms)
         return run
 
     def pause(self: Run, *, token: int, until: datetime | None = None) -> Run:  # type: ignore[misc]
