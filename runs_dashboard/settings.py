@@ -116,7 +116,7 @@ if _database["ENGINE"].endswith("sqlite3"):
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": (
-            "PRAGMA auto_vacuum=INCREMENTAL;"  # only takes effect before the first table exists
+            # Nothing here may write, as auto_vacuum does: a new connection to read by would wait for the writers.
             "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA temp_store=MEMORY;"
             "PRAGMA cache_size=-8192;PRAGMA mmap_size=134217728;PRAGMA journal_size_limit=67108864;"
         ),

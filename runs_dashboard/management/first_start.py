@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import secrets
-from contextlib import contextmanager
+import sqlite3
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ ENVIRONMENT = "dashboard"
 def prepare(say: Callable[[str], None]) -> None:
     """Brings the database up to date and gives it what it lacks; what is there stays. say: takes a line."""
     with _alone():
+        lay_out_file()
         call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
         with transaction.atomic():
             tenant = make_tenant()
@@ -33,6 +35,15 @@ def prepare(say: Callable[[str], None]) -> None:
                 publish_environment(tenant)
                 load_bundled(tenant)
         make_admin(tenant, say)
+
+
+def lay_out_file() -> None:
+    """A new SQLite file is made such that purged runs give their space back; later that cannot be chosen any more."""
+    of = settings.DATABASES["default"]
+    if of["ENGINE"].endswith("sqlite3") and not Path(of["NAME"]).exists():
+        with closing(sqlite3.connect(of["NAME"], isolation_level=None)) as file:
+            file.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            file.execute("PRAGMA journal_mode=WAL")
 
 
 def make_tenant() -> Tenant | None:
