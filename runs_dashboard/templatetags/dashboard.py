@@ -195,4 +195,4 @@ def log_rows(entries: Iterable[Entry], *, heads: bool = False) -> SafeString:
 
 def step_head(action: str, attempt: int) -> str:
     tries = f", try {attempt}" if attempt > 1 else ""
-    return format_html('<div class="head" data-head="{}">{}{}</div>', action, action, tries)
+    return format_html('<div class="step-head" data-head="{}">{}{}</div>', action, action, tries)

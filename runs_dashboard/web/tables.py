@@ -40,7 +40,7 @@ class RunTable(tables.Table):
     class Meta:
         template_name = "runs/_table.html"
         attrs = {"class": "tbl runs"}
-        row_attrs = {"id": lambda record: f"run-{record.uid}", "data-s": shown_status}
+        row_attrs = {"id": lambda record: f"run-{record.uid}", "data-s": lambda record: shown_status(record)}
 
     def __init__(self, rows: list[Run], *, is_newest_first: bool = True) -> None:
         super().__init__(rows)
@@ -88,14 +88,14 @@ class RunTable(tables.Table):
         )
 
     def render_tracked(self, record: Run) -> SafeString:
-        found = list(record.tracked_data.all())
+        found = record.shown_keys
         keys = format_html_join(
             "",
             '<a class="kv" href="?{}"><i>{}</i>{}</a>',
             ((urlencode({"tracked": f"{pair.key}:{pair.value}"}), pair.key, pair.value) for pair in found[:SHOWN_KEYS]),
         )
         more = format_html('<span class="m">and more</span>') if len(found) > SHOWN_KEYS else ""
-        named = list(record.tags.all())
+        named = record.shown_tags
         environment = record.environment_version.environment.name if record.environment_version else ""
         tags = format_html_join(
             "",

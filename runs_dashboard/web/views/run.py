@@ -106,7 +106,7 @@ def _log(request: HttpRequest, run: Run) -> dict[str, Any]:
         params = {"after": after, "step": query.step, "level": levels}
         wanted = urlencode({name: value for name, value in params.items() if value != ""})
         stream = f"{reverse('run_log_stream', args=[run.uid])}?{wanted}"
-    return {"run": run, "window": window, "stream": stream}
+    return {"run": run, "window": window, "stream": stream, "zone": timezone.get_current_timezone_name()}
 
 
 def _shorten(values: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -116,8 +116,8 @@ def _filter(request: HttpRequest) -> RunFilter:
 def _for_table(runs: RunQuerySet) -> RunQuerySet:
     some = SHOWN_KEYS + 1
     return runs.for_list().prefetch_related(
-        Prefetch("tags", RunTag.across_tenants.order_by("key")[:some]),
-        Prefetch("tracked_data", TrackedData.across_tenants.order_by("id")[:some]),
+        Prefetch("tags", RunTag.across_tenants.order_by("key")[:some], to_attr="shown_tags"),
+        Prefetch("tracked_data", TrackedData.across_tenants.order_by("id")[:some], to_attr="shown_keys"),
     )
 
 

@@ -1,0 +1,36 @@
+// Open pages ask for news; they do not while nobody looks, or while the reader selects text in what would change.
+const STALE_AFTER = 10_000; // milliseconds without an answer
+
+export function polling() {
+  let heard = Date.now();
+
+  const isSelecting = () => {
+    const selection = getSelection();
+    return selection && !selection.isCollapsed && selection.toString() !== "";
+  };
+  document.addEventListener("htmx:before:request", (event) => {
+    const source = event.detail.ctx?.sourceElement;
+    if (!source?.matches("[data-poll]")) return;
+    const menu = document.querySelector("main details.menu[open]");
+    if (document.hidden || isSelecting() || menu?.contains(document.activeElement)) event.preventDefault();
+  });
+
+  // Signed out meanwhile: the answer is the sign-in page, and belongs into no fragment.
+  document.addEventListener("htmx:after:request", (event) => {
+    const response = event.detail.ctx?.response;
+    if (response?.raw?.redirected && new URL(response.raw.url).pathname.startsWith("/login/")) {
+      event.preventDefault();
+      location.reload();
+    } else if (response?.status < 400) {
+      heard = Date.now();
+    }
+  });
+  setInterval(() => {
+    const sign = document.getElementById("live");
+    if (!sign || document.hidden) return;
+    sign.toggleAttribute("data-stale", Date.now() - heard > STALE_AFTER);
+    if (sign.hasAttribute("data-stale") && !sign.textContent.startsWith("Not")) {
+      sign.textContent = `Not live: no answer for ${Math.round((Date.now() - heard) / 1000)} s`;
+    }
+  }, 2000);
+}
