@@ -6,14 +6,20 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_.-]+$", max_length=255)]
+from .representations import FlowKind, Level, Phase
+
+Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_.-]+$", min_length=1, max_length=255)]
+FlowId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_.-]+$", min_length=1, max_length=200)]
+Short = Annotated[str, msgspec.Meta(max_length=200)]
+Moment = str | int | float | None  # ISO 8601, or Unix milliseconds
+Scalar = str | int | float | bool
 
 
 class RetryBody(msgspec.Struct, rename={"from_": "from"}, forbid_unknown_fields=True):
     """`from`: `start`, `failed` (succeeded steps are kept) or a step's id; args: changed ones; newest: the flow's
     newest version instead of the same one."""
 
-    from_: Annotated[str, msgspec.Meta(max_length=200)] = "start"
+    from_: Short = "start"
     args: dict[str, Any] | None = None
     newest: bool = False
 
@@ -29,9 +35,121 @@ class DownloadBody(msgspec.Struct, forbid_unknown_fields=True):
     """What the file holds: everything, or one step's lines, or those of some levels."""
 
     format: Literal["txt", "raw", "ndjson", "csv"] | None = None
-    step: Annotated[str, msgspec.Meta(max_length=200)] = ""
-    levels: list[Literal["debug", "info", "warning", "error", "critical"]] = []
+    step: Short = ""
+    levels: list[Level] = []
 
 
 class EmptyBody(msgspec.Struct, forbid_unknown_fields=True):
     """Nothing, or an empty object."""
+
+
+class TagBody(msgspec.Struct, forbid_unknown_fields=True):
+    key: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    value: Annotated[str, msgspec.Meta(max_length=255)] = ""
+
+
+class PairBody(msgspec.Struct, forbid_unknown_fields=True):
+    key: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    value: Scalar
+
+
+Tags = Annotated[list[TagBody], msgspec.Meta(max_length=100)]
+Tracked = Annotated[dict[str, Scalar | list[Scalar]], msgspec.Meta(max_length=1_000)]
+
+
+class EndUserBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """On whose behalf the run ran."""
+
+    session_id: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    type: Annotated[str, msgspec.Meta(min_length=1, max_length=40)] = "service_api"
+    is_anonymous: bool = False
+
+
+class ActionBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """One attempt of one step; what is not given stays as it is."""
+
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    name: Short | None = None
+    component: Annotated[str, msgspec.Meta(max_length=100)] | None = None
+    phase: Phase | None = None
+    start_time: Moment = None
+    end_time: Moment = None
+    attempt: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    error: str | None = None
+
+
+class PayloadBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """A body attached to a line."""
+
+    body: Any = ""
+    kind: Literal["request", "response", "record"] = "record"
+    name: Short = ""
+    content_type: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    headers: dict[str, Any] = {}
+
+
+class LineBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
+    """One log entry. Without a level it is read from the message, without a time it is now."""
+
+    message: str
+    timestamp: Moment = None
+    level: str | None = None
+    action: Short | None = None
+    stream: Literal["stdout", "stderr"] | None = None
+    metadata: dict[str, Any] | None = None
+    payloads: Annotated[list[PayloadBody], msgspec.Meta(max_length=100)] | None = None
+
+
+class LogsBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Lines to append."""
+
+    logs: list[LineBody]
+
+
+class StartBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """A run to start (seed 1)."""
+
+    flow_id: FlowId
+    id: Id | None = None
+    flow_type: FlowKind | None = None
+    args: dict[str, Any] | None = None
+    tags: Tags | None = None
+    environment: Annotated[str, msgspec.Meta(max_length=100)] | None = None
+    end_user: EndUserBody | None = None
+    conversation_id: Annotated[str, msgspec.Meta(max_length=255)] | None = None
+    tracked_data: Tracked | list[PairBody] | None = None
+
+
+class PatchBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """What an engine says of its run; what is not given, or null, stays as it is.
+
+    `logs` is the whole log so far: what is there already is not appended again. `flowType` is the type of a flow that
+    this report names for the first time; a known flow keeps its own.
+    """
+
+    id: Id | None = None
+    flow_id: FlowId | None = None
+    flow_type: FlowKind | None = None
+    args: dict[str, Any] | None = None
+    tags: Tags | None = None
+    phase: Phase | None = None
+    start_time: Moment = None
+    end_time: Moment = None
+    actions: Annotated[list[ActionBody], msgspec.Meta(max_length=1_000)] | None = None
+    outputs: dict[str, Any] | None = None
+    logs: list[LineBody] | None = None
+    error: str | None = None
+    tracked_data: Tracked | list[PairBody] | None = None
+    metrics: Annotated[dict[str, float], msgspec.Meta(max_length=100)] | None = None
+    end_user: EndUserBody | None = None
+    environment: Annotated[str, msgspec.Meta(max_length=100)] | None = None
+    conversation_id: Annotated[str, msgspec.Meta(max_length=255)] | None = None
+    llms: Any = None
+    feedback: Any = None
+    parent_run_id: Annotated[str, msgspec.Meta(max_length=255)] | None = None
+
+
+class ReportBody(PatchBody, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """The same for a run that may be new: it names its flow."""
+
+    flow_id: FlowId

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..filters import is_uuid
 from ..models import Role, find_line
 from ..text.levels import LEVEL_NUMBERS
-from .cursors import Page
+from .cursors import Page, seal
 from .errors import NotThere
 from .including import LOG_PARAMETERS, show_entries
 from .log_pages import LogPages
@@ -44,9 +44,7 @@ def find_steps(run: Run, named: str | None) -> list[Step] | None:
 
 
 class FlowRunLogsView(ApiView):
-    operations = {
-        "get": Operation("List Run Logs", Role.VIEWER, parameters=LIST_PARAMETERS, answers={200: Page}, errors=(404,)),
-    }
+    """The list."""
 
     def get(self, request: Request, run_id: str) -> HttpResponse:
         run = self.find_run(run_id)
@@ -89,6 +87,4 @@ def _levels(query: dict[str, Any]) -> frozenset[int]:
 
 def _no_cursors(run: Run) -> tuple[str, str, None, None]:
     empty = LogPages(run).scope
-    from .cursors import seal
-
     return seal("a 0", empty), seal("b 1", empty), None, None

@@ -18,7 +18,7 @@ from ..text.intake import clean_json
 from .errors import Invalid, Problem, TooBig, WrongMedia
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from django.http import HttpRequest
 
@@ -72,21 +72,38 @@ def inflate(data: bytes) -> bytes:
     return found
 
 
-def decode_json(data: bytes, *, loc: tuple[str | int, ...] = ("body",)) -> Any:
-    """The JSON value, not yet cleaned. Raises Invalid."""
+def read_as(decode: Callable[[bytes], Shape], data: bytes, kind: type, *loc: str | int) -> Shape:
+    """Bytes through a decoder of msgspec. Raises Invalid: what is no JSON, or not of the decoder's shape."""
     try:
-        return _decode(data)
+        return decode(data)
     except RecursionError:
         raise Invalid(f"The JSON is nested deeper than {MAX_DEPTH} levels.", *loc, kind="too_deep") from None
     except UnicodeDecodeError as error:
         raise Invalid(f"The JSON is not UTF-8: {error.reason}.", *loc, kind="json_invalid") from None
+    except msgspec.ValidationError as error:
+        raise Invalid.of([locate(error, kind, loc)]) from None
     except msgspec.MsgspecError as error:
         raise Invalid(f"{str(error).rstrip('.')}.", *loc, kind="json_invalid") from None
 
 
+def locate(error: msgspec.ValidationError, kind: type, loc: tuple[str | int, ...]) -> Problem:
+    """msgspec's sentence as a problem: its path as loc, the known fields beside an unknown one."""
+    said, _, path = str(error).partition(" - at `$")
+    found: list[str | int] = [
+        int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]`]+", path) if part != "..."
+    ]
+    if unknown := re.match(r"Object contains unknown field `(.*)`", said, re.DOTALL):
+        if not found:
+            said = f"{said}. Known: {', '.join(field_names(kind))}"
+        found.append(unknown[1][:100])
+    elif missing := re.match(r"Object missing required field `(.*)`", said):
+        found.append(missing[1])
+    return Problem([*loc, *found], f"{said}.", "type_error")
+
+
 def decode_object(data: bytes) -> dict[str, Any]:
     """A body that must be one JSON object, cleaned. Raises Invalid, or what clean_json raises."""
-    value = decode_json(data)
+    value = read_as(_decode, data, dict, "body")
     if not isinstance(value, dict):
         raise Invalid("The body must be a JSON object.", "body", kind="type_error")
     return clean_json(value, max_depth=MAX_DEPTH, max_keys=MAX_KEYS, max_items=MAX_ITEMS)
@@ -97,14 +114,7 @@ def shape(value: Any, kind: type[Shape], *loc: str | int) -> Shape:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        said, _, path = str(error).partition(" - at `$")
-        found = [int(p) if p.isdigit() else p for p in re.findall(r"[^.\[\]]+", path.rstrip("`")) if p != "..."]
-        if unknown := re.match(r"Object contains unknown field `(.*)`", said, re.DOTALL):
-            found.append(unknown[1])
-            said = f"{said}. Known: {', '.join(field_names(kind))}"
-        elif missing := re.match(r"Object missing required field `(.*)`", said):
-            found.append(missing[1])
-        raise Invalid.of([Problem([*(loc or ("body",)), *found], f"{said}.", "type_error")]) from None
+        raise Invalid.of([locate(error, kind, loc or ("body",))]) from None
 
 
 def field_names(kind: type) -> list[str]:

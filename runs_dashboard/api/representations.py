@@ -31,7 +31,7 @@ def iso(moment: datetime | None) -> str | None:
     """`2026-03-01T19:00:00.000Z`, or None."""
     if moment is None:
         return None
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 class KeyValue(msgspec.Struct):
@@ -264,6 +264,12 @@ def show_payload(payload: Payload) -> Part:
 
 def show_metadata(row: LogMetadata | None) -> Part | None:
     return row.data if row else None
+
+
+class Heartbeat(msgspec.Struct):
+    """Whether the engine is to stop."""
+
+    stop: bool
 
 
 class DownloadShape(msgspec.Struct, rename="camel"):

@@ -2,15 +2,18 @@
 
 from django.urls import path, re_path
 
-from . import downloads, logs, runs, verbs, webhooks
+from . import downloads, flow_runs, logs, reports, verbs, webhooks
 from .nowhere import NowhereView
 
 V1 = "api/v1"
 RUN = f"{V1}/flow-runs/<str:run_id>"
 
 urlpatterns = [
-    path(RUN, runs.FlowRunView.as_view(), name="api-flow-run"),
-    path(f"{RUN}/flow-run-logs", logs.FlowRunLogsView.as_view(), name="api-flow-run-logs"),
+    path(f"{V1}/flow-runs", flow_runs.FlowRunsView.as_view(), name="api-flow-runs"),
+    path(RUN, flow_runs.FlowRunView.as_view(), name="api-flow-run"),
+    path(f"{RUN}/actions/<str:action>", reports.ActionView.as_view(), name="api-flow-run-action"),
+    path(f"{RUN}/heartbeat", reports.HeartbeatView.as_view(), name="api-flow-run-heartbeat"),
+    path(f"{RUN}/flow-run-logs", flow_runs.LogsView.as_view(), name="api-flow-run-logs"),
     path(f"{RUN}/flow-run-logs/<str:log_id>", logs.FlowRunLogView.as_view(), name="api-flow-run-log"),
     path(f"{RUN}/download", downloads.RequestDownloadView.as_view(), name="api-flow-run-download"),
     path(f"{RUN}/retry", verbs.RetryView.as_view(), name="api-flow-run-retry"),

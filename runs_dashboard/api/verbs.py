@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from ..models import Role, once
 from .bodies import EmptyBody, RetryBody, StopBody
 from .errors import Invalid
@@ -70,7 +68,7 @@ class PlainVerbView(RunView):
     def post(self, request: Request, run_id: str) -> HttpResponse:
         run = self.find_run(run_id)
         self.read_body(EmptyBody)
-        return answer(msgspec.to_builtins(self.show(self.act(run))), self.status)
+        return answer(self.show(self.act(run)), self.status)
 
 
 class ResumeView(PlainVerbView):

@@ -9,6 +9,7 @@ from .lifecycle import FINAL, LIVE, LeaseLost, Status, StatusConflict, move
 from .log import LogChunk, LogClosed, append, append_system, seal
 from .log_reading import Entry, LogView, find_line, log_entry_id
 from .once import IdempotencyKey, KeyReused, once
+from .reporting import Report, ReportedLine, StepReport
 from .retention import purge
 from .retrying import RetryPlan, RetryRefused
 from .run import Run, Trigger, UidTaken, make_uid
@@ -47,6 +48,8 @@ __all__ = [
     "Machine",
     "Membership",
     "Payload",
+    "Report",
+    "ReportedLine",
     "RetryPlan",
     "RetryRefused",
     "Role",
@@ -55,6 +58,7 @@ __all__ = [
     "Status",
     "StatusConflict",
     "Step",
+    "StepReport",
     "Tenant",
     "TenantRequired",
     "TrackedData",

@@ -38,7 +38,7 @@ _STREAM_FLAG = {None: 0, "stdout": FLAG_STDOUT, "stderr": FLAG_STDERR}
 
 
 class LogBodyField(models.TextField):
-    """Text that SQLite keeps deflated (a third of the bytes) and PostgreSQL as text, for its trigram index."""
+    """Text that SQLite keeps deflated (a third of the bytes) and PostgreSQL compresses itself."""
 
     def db_type(self, connection: Any) -> str | None:
         return "blob" if connection.vendor == "sqlite" else super().db_type(connection)
@@ -52,6 +52,13 @@ class LogBodyField(models.TextField):
         return zlib.decompress(value).decode() if isinstance(value, bytes | memoryview) else value
 
 
+class TrigramsField(models.Field):
+    """Numbers of 16 bits for PostgreSQL's index of the words (see log_index); always empty in SQLite."""
+
+    def db_type(self, connection: Any) -> str | None:
+        return "blob" if connection.vendor == "sqlite" else "smallint[]"
+
+
 class LogChunk(TenantRow):
     """A batch of lines of one step of one run."""
 
@@ -59,18 +66,32 @@ class LogChunk(TenantRow):
     step = models.ForeignKey("Step", null=True, on_delete=models.CASCADE, related_name="log_chunks", db_index=False)
     first_line = models.BigIntegerField()
     line_count = models.PositiveIntegerField()
-    first_at = models.DateTimeField()
-    last_at = models.DateTimeField()
+    first_at = models.DateTimeField(help_text="The earliest of its lines.")
+    last_at = models.DateTimeField(help_text="The latest.")
     level_mask = models.PositiveSmallIntegerField(help_text="Bit n: a line of level n is in it.")
     byte_size = models.BigIntegerField(help_text="Bytes of the messages and their line feeds.")
     is_sealed = models.BooleanField(default=False)
     body = LogBodyField()
+    index_part = models.ForeignKey(
+        "LogIndexPart", null=True, editable=False, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    trigrams = TrigramsField(null=True, editable=False)
 
     class Meta(TenantRow.Meta):
         constraints = [models.UniqueConstraint(fields=["run", "first_line"], name="chunk_first_line")]
         indexes = [
             models.Index(fields=["step", "first_line"], name="chunk_of_step"),
             models.Index(fields=["run", "first_line"], name="chunk_unsealed", condition=models.Q(is_sealed=False)),
+            # The index of the words: what it lacks, and what its parts hold.
+            models.Index(fields=["tenant", "-last_at"], name="chunk_unindexed", condition=models.Q(index_part=None)),
+            models.Index(
+                fields=["run", "first_line"],
+                name="chunk_pending",
+                condition=models.Q(is_sealed=True, index_part=None),
+            ),
+            models.Index(
+                fields=["index_part", "run"], name="chunk_of_part", condition=models.Q(index_part__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -92,14 +113,19 @@ def append(run: Run, lines: Sequence[Line], *, step: Step | None = None, token: 
     that writes the lines: numbers have no gaps and are never seen before their line. token: the worker's; without it
     the run must be one that an engine reports. Raises LeaseLost or LogClosed; nothing is kept then.
     """
+    return append_parts(run, [(step, lines)] if lines else [], token=token)
+
+
+def append_parts(run: Run, parts: Sequence[tuple[Step | None, Sequence[Line]]], *, token: int | None = None) -> int:
+    """The same for lines of several steps in one stroke: a chunk for each part."""
+    lines = [line for _, part in parts for line in part]
     if not lines:
         return run.line_count
     warnings = sum(1 for line in lines if line.level == 2)
     errors = sum(1 for line in lines if line.level >= 3)
-    size = sum(map(_size, lines))
     changes: dict[str, Any] = {
         "line_count": models.F("line_count") + len(lines),
-        "log_bytes": models.F("log_bytes") + size,
+        "log_bytes": models.F("log_bytes") + sum(map(_size, lines)),
     }
     if warnings:
         changes |= {"warning_count": models.F("warning_count") + warnings, "has_warnings": True}
@@ -113,7 +139,7 @@ def append(run: Run, lines: Sequence[Line], *, step: Step | None = None, token: 
                 raise LeaseLost("The run is not this worker's any more.")
             raise LogClosed("The run takes no lines: the product executes it itself.")
         last = rows.values_list("line_count", flat=True).get()
-        _write(run, lines, last - len(lines) + 1, step, size)
+        _write(run, parts, last - len(lines) + 1)
         dispatch.announce(run.pk)
     run.line_count = last
     return last
@@ -129,29 +155,35 @@ def append_system(run: Run, message: str, *, level: int = 2, step: Step | None =
         size = _size(line)
         rows.update(line_count=models.F("line_count") + 1, log_bytes=models.F("log_bytes") + size)
         last = rows.values_list("line_count", flat=True).get()
-        _write(run, [line], last, step, size)
+        _write(run, [(step, [line])], last)
         dispatch.announce(run.pk)
 
 
-def _write(run: Run, lines: Sequence[Line], first: int, step: Step | None, size: int) -> None:
-    # One row for most batches; a huge one is cut so that reading a single line never costs more than a chunk.
-    for start in range(0, len(lines), CHUNK_LINES):
-        part = lines[start : start + CHUNK_LINES]
-        body, first_at, last_at, mask = encode(part)
-        part_size = size if len(part) == len(lines) else sum(map(_size, part))
-        LogChunk.across_tenants.create(
-            tenant_id=run.tenant_id,
-            run=run,
-            step=step,
-            first_line=first + start,
-            line_count=len(part),
-            first_at=first_at,
-            last_at=last_at,
-            level_mask=mask,
-            byte_size=part_size,
-            is_sealed=part_size >= CHUNK_BYTES // 2,
-            body=body,
-        )
+def _write(run: Run, parts: Sequence[tuple[Step | None, Sequence[Line]]], first: int) -> None:
+    chunks = []
+    for step, lines in parts:
+        # A huge batch is cut so that reading a single line never costs more than a chunk.
+        for start in range(0, len(lines), CHUNK_LINES):
+            cut = lines[start : start + CHUNK_LINES]
+            body, first_at, last_at, mask = encode(cut)
+            size = sum(map(_size, cut))
+            chunks.append(
+                LogChunk(
+                    tenant_id=run.tenant_id,
+                    run=run,
+                    step=step,
+                    first_line=first,
+                    line_count=len(cut),
+                    first_at=first_at,
+                    last_at=last_at,
+                    level_mask=mask,
+                    byte_size=size,
+                    is_sealed=size >= CHUNK_BYTES // 2,
+                    body=body,
+                )
+            )
+            first += len(cut)
+    LogChunk.across_tenants.bulk_create(chunks, batch_size=200)
 
 
 def _size(line: Line) -> int:
@@ -160,18 +192,17 @@ def _size(line: Line) -> int:
 
 
 def encode(lines: Iterable[Line]) -> tuple[str, datetime, datetime, int]:
-    """Lines as a chunk's text, with the first and last time and the mask of levels."""
+    """Lines as a chunk's text, with the earliest and latest time and the mask of levels."""
     lines = list(lines)
-    base = lines[0].at
-    last = base
+    base = min(line.at for line in lines)
+    last = 0
     mask = 0
     records = []
     known: dict[int, str] = {}
     for line in lines:
-        at = line.at
-        delta = round((at - base) * 1000)
-        if at > last:
-            last = at
+        delta = round((line.at - base) * 1000)
+        if delta > last:
+            last = delta
         text = known.get(delta)
         if text is None:
             text = known[delta] = _base36(delta)
@@ -185,7 +216,8 @@ def encode(lines: Iterable[Line]) -> tuple[str, datetime, datetime, int]:
         if "\n" in message:
             message = message.replace("\n", "\n\x1f")
         records.append(f"{line.level}{_DIGITS[flags]}{text} {message}")
-    return "\n".join(records), _moment(base), _moment(last), mask
+    first_at = _moment(base)
+    return "\n".join(records), first_at, first_at + timedelta(milliseconds=last), mask
 
 
 def _moment(seconds: float) -> datetime:
@@ -208,6 +240,7 @@ def seal(run: Run, step: Step | None) -> None:
     while True:
         with transaction.atomic():
             rows = LogChunk.across_tenants.filter(run=run, step=step, is_sealed=False).order_by("first_line")
+            rows = rows.select_for_update(of=["self"])  # two who merge the same chunks would lose lines
             batch: list[LogChunk] = []
             size = count = 0
             for chunk in rows[:200]:
@@ -227,16 +260,17 @@ def seal(run: Run, step: Step | None) -> None:
 def _merge(batch: list[LogChunk], size: int, count: int) -> None:
     head = batch[0]
     if len(batch) > 1:
-        base = head.first_at
-        body = "\n".join([head.body, *(_shift(chunk.body, chunk.first_at - base) for chunk in batch[1:])])
+        base = min(chunk.first_at for chunk in batch)
+        body = "\n".join(_shift(chunk.body, chunk.first_at - base) for chunk in batch)
         LogChunk.across_tenants.filter(pk__in=[chunk.pk for chunk in batch[1:]])._raw_delete(connection.alias)
         mask = 0
         for chunk in batch:
             mask |= chunk.level_mask
-        head.body, head.level_mask, head.last_at = body, mask, max(chunk.last_at for chunk in batch)
+        head.body, head.level_mask = body, mask
+        head.first_at, head.last_at = base, max(chunk.last_at for chunk in batch)
         head.line_count, head.byte_size = count, size
     head.is_sealed = True
-    head.save(update_fields=["body", "level_mask", "last_at", "line_count", "byte_size", "is_sealed"])
+    head.save(update_fields=["body", "level_mask", "first_at", "last_at", "line_count", "byte_size", "is_sealed"])
 
 
 def _shift(body: str, by: timedelta) -> str:

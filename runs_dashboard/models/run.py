@@ -14,6 +14,7 @@ from .audit import Actor, AuditEntry
 from .flow import SLUG_PATTERN, Flow, FlowVersion
 from .lease import Leased, LeaseQuerySet
 from .lifecycle import FINAL, LIVE, Status, StatusConflict, move
+from .reporting import Reportable
 from .retrying import Retryable
 from .stopping import Stoppable
 from .tenant import TenantQuerySet, TenantRow, tenant_managers
@@ -84,7 +85,7 @@ class RunQuerySet(WorkQuerySet, LeaseQuerySet, TenantQuerySet):
         return self.filter(ordered_at__gte=at).filter(models.Q(ordered_at__gt=at) | models.Q(id__gt=pk))
 
 
-class Run(Workable, Stoppable, Retryable, Leased, TenantRow):
+class Run(Workable, Reportable, Stoppable, Retryable, Leased, TenantRow):
     """One execution of a flow version. `uid` is its id outside; the number is the database's own."""
 
     uid = models.CharField("id", max_length=255, default=make_uid, validators=[RegexValidator(SLUG_PATTERN)])
@@ -258,6 +259,7 @@ class Run(Workable, Stoppable, Retryable, Leased, TenantRow):
         Raises UidTaken when `uid` is given and known in the tenant.
         """
         steps = version.definition.get("steps", [])
+        fields.setdefault("is_external", not steps)
         if (parent := fields.get("parent_run")) is not None:
             fields["depth"] = parent.depth + 1
         with transaction.atomic():
@@ -272,7 +274,6 @@ class Run(Workable, Stoppable, Retryable, Leased, TenantRow):
                 created_by=by.user,
                 created_by_key=by.key,
                 step_count=len(steps),
-                is_external=not steps,
                 **fields,
             )
             run.tag({**version.definition.get("tags", {}), **(tags or {})})

@@ -61,6 +61,13 @@ class EndUser(TenantRow):
     def __str__(self) -> str:
         return self.session_id
 
+    @classmethod
+    def of(cls, tenant_id: int, type: str, session_id: str, *, is_anonymous: bool = False) -> EndUser:
+        """The tenant's end user of that type and session, made on first sight."""
+        return cls.objects.of(tenant_id).get_or_create(
+            tenant_id=tenant_id, type=type, session_id=session_id, defaults={"is_anonymous": is_anonymous}
+        )[0]
+
 
 class Payload(TenantRow):
     """A body attached to a log entry: request, response or record. Secrets are masked before it is kept."""
