@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
-    from ..models import Entry, Run
+    from ..models import Entry, Membership, Run
 
 register = template.Library()
 
@@ -126,8 +126,8 @@ def zone_name() -> str:
 @register.filter
 def may(request: HttpRequest, role: str) -> bool:
     """Whether the reader has the role: buttons that would be refused are not shown."""
-    membership = getattr(request, "membership", None)
-    return bool(membership) and membership.may(role)
+    membership: Membership | None = getattr(request, "membership", None)
+    return membership.may(role) if membership else False
 
 
 @register.filter

@@ -6,16 +6,29 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.http import Http404, HttpRequest
 
 from ..models import Flow, Role, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django.http import HttpRequest, HttpResponse
+    from django.http.response import HttpResponseBase
 
-View = Callable[..., "HttpResponse"] if TYPE_CHECKING else Any
+    from ..models import Actor, Membership, Tenant, User
+
+    View = Callable[..., HttpResponseBase]
+
+
+class MemberRequest(HttpRequest):
+    """A request as the middleware leaves it to a view that a member asks."""
+
+    user: User
+    membership: Membership
+    tenant: Tenant
+    actor: Actor
+
+
 RUN_RELATIONS = (
     "flow__latest",
     "version",
@@ -34,11 +47,11 @@ def needs(role: Role) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if not request.membership:  # type: ignore[attr-defined]
+        def checked(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not request.membership:
                 raise PermissionDenied("You do not belong to an organisation yet. Ask an admin to add you.")
-            if not request.membership.may(role):  # type: ignore[attr-defined]
-                raise PermissionDenied(f"This needs the role {role.label}; yours is {request.membership.role}.")  # type: ignore[attr-defined]
+            if not request.membership.may(role):
+                raise PermissionDenied(f"This needs the role {role.label}; yours is {request.membership.role}.")
             return view(request, *args, **kwargs)
 
         checked.needs_role = role  # type: ignore[attr-defined]
@@ -47,17 +60,17 @@ def needs(role: Role) -> Callable[[View], View]:
     return decorate
 
 
-def find_run(request: HttpRequest, uid: str) -> Run:
+def find_run(request: MemberRequest, uid: str) -> Run:
     """The tenant's run with this id. Raises Http404, for another tenant's run too."""
-    run = Run.objects.of(request.tenant).select_related(*RUN_RELATIONS).filter(uid=uid).first()  # type: ignore[attr-defined]
+    run = Run.objects.of(request.tenant).select_related(*RUN_RELATIONS).filter(uid=uid).first()
     if run is None:
         raise Http404("There is no such run.")
     return run
 
 
-def find_flow(request: HttpRequest, slug: str) -> Flow:
+def find_flow(request: MemberRequest, slug: str) -> Flow:
     """The tenant's flow with this id. Raises Http404."""
-    flow = Flow.objects.of(request.tenant).select_related("latest").filter(slug=slug).first()  # type: ignore[attr-defined]
+    flow = Flow.objects.of(request.tenant).select_related("latest").filter(slug=slug).first()
     if flow is None:
         raise Http404("There is no such flow.")
     return flow

@@ -75,7 +75,9 @@ def _queue_note(run: Run) -> str:
     )
     if run.is_external:
         return "Its own engine has not reported it yet."
-    said = "It is the next in the queue." if not ahead else f"{ahead} wait before it."
+    said = (
+        "It is the next in the queue." if not ahead else f"{ahead} run{' waits' if ahead == 1 else 's wait'} before it."
+    )
     if run.flow.concurrency:
         times = "one run" if run.flow.concurrency == 1 else f"{run.flow.concurrency} runs"
         said += f" The flow runs {times} at a time."

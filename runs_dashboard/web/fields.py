@@ -54,8 +54,7 @@ def make_fields(
     if not inputs:
         text = sent.get(ALL, "") if sent is not None else json.dumps(dict(args), indent=2, ensure_ascii=False)
         hint = "A JSON object; the run's programs find it in the file that RUN_ARGS names."
-        said = [said for group in told.values() for said in group]
-        return [Field(ALL, "Args", "textarea", text if text != "{}" else "{}", hint, problems=said)]
+        return [Field(ALL, "Args", "textarea", text, hint, problems=[said for _, said in problems or []])]
     fields = []
     for name, spec in inputs.items():
         made = _make(name, spec, args[name] if name in args else spec.get("default"))
@@ -117,7 +116,7 @@ def _hint(spec: Mapping[str, Any], declared: str) -> str:
 def read_args(inputs: Mapping[str, Mapping[str, Any]], sent: QueryDict) -> dict[str, Any]:
     """The args that a form says, of the right types where they can be read so. Raises InputError."""
     if inputs:
-        raw = {name: sent[PREFIX + name] for name in inputs if PREFIX + name in sent}
+        raw = {name: str(sent[PREFIX + name]) for name in inputs if PREFIX + name in sent}
         return from_form(inputs, raw)
     text = sent.get(ALL, "").strip() or "{}"
     try:

@@ -11,6 +11,7 @@ from ..models import Status
 from .words import say_clock, say_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from ..models import Run, Step
@@ -48,6 +49,7 @@ class StepLine:
     attempts: int = 0
     error: str = ""
     is_kept: bool = False
+    kept_uid: str = ""  # the run that a kept step was done in
     line_count: int = 0
     warning_count: int = 0
     error_count: int = 0
@@ -76,7 +78,7 @@ class Timeline:
     marks: list[tuple[str, str]]
 
 
-def draw(run: Run, steps: list[Step], *, is_whole: bool = False) -> Timeline:
+def draw(run: Run, steps: Sequence[Step], *, is_whole: bool = False) -> Timeline:
     """steps: every attempt, in order; is_whole: draw all of them however many there are."""
     start, end = _span(run, steps)
     lines = _lines(run, steps, start, end)
@@ -92,7 +94,7 @@ def draw(run: Run, steps: list[Step], *, is_whole: bool = False) -> Timeline:
     )
 
 
-def _span(run: Run, steps: list[Step]) -> tuple[datetime | None, datetime | None]:
+def _span(run: Run, steps: Sequence[Step]) -> tuple[datetime | None, datetime | None]:
     own = [step.started_at for step in steps if step.started_at and not step.is_kept]
     start = run.started_at or min(own, default=None)
     if start is None:
@@ -100,7 +102,7 @@ def _span(run: Run, steps: list[Step]) -> tuple[datetime | None, datetime | None
     return start, max(run.finished_at or timezone.now(), start)
 
 
-def _lines(run: Run, steps: list[Step], start: datetime | None, end: datetime | None) -> list[StepLine]:
+def _lines(run: Run, steps: Sequence[Step], start: datetime | None, end: datetime | None) -> list[StepLine]:
     lines: dict[str, StepLine] = {}
     attempts: dict[str, list[Step]] = {}
     for step in steps:
@@ -116,7 +118,7 @@ def _lines(run: Run, steps: list[Step], start: datetime | None, end: datetime | 
         line.warning_count = sum(step.warning_count for step in tries)
         line.error_count = sum(step.error_count for step in tries)
         if last.is_kept:
-            line.took_ms = last.duration_ms
+            line.took_ms, line.kept_uid = last.duration_ms, getattr(last, "kept_uid", None) or ""
             continue
         took = [step.duration_ms for step in tries if step.duration_ms is not None]
         line.took_ms = sum(took) if took else None

@@ -15,11 +15,13 @@ from ...models import Membership
 from ..forms import THEMES, AccountForm
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpResponse
+
+    from ..access import MemberRequest
 
 
 @require_http_methods(["GET", "POST"])
-def account(request: HttpRequest) -> HttpResponse:
+def account(request: MemberRequest) -> HttpResponse:
     form = AccountForm(request.POST or None, instance=request.user)
     if request.method == "POST" and form.is_valid():
         form.save()
@@ -27,26 +29,26 @@ def account(request: HttpRequest) -> HttpResponse:
         return redirect("account")
     if form.errors:
         request.user.refresh_from_db()
-    memberships = Membership.across_tenants.filter(user=request.user).select_related("tenant").order_by("tenant__name")  # type: ignore[misc]
+    memberships = Membership.across_tenants.filter(user=request.user).select_related("tenant").order_by("tenant__name")
     context = {"form": form, "memberships": memberships}
     return render(request, "account/detail.html", context, status=422 if form.errors else 200)
 
 
 @require_POST
-def set_theme(request: HttpRequest) -> HttpResponse:
+def set_theme(request: MemberRequest) -> HttpResponse:
     theme = request.POST.get("theme", "")
     if theme in THEMES:
         user = request.user
-        user.preferences = {**user.preferences, "theme": theme}  # type: ignore[union-attr]
+        user.preferences = {**user.preferences, "theme": theme}
         user.save(update_fields=["preferences"])
     return redirect(_back(request))
 
 
 @require_POST
-def set_tenant(request: HttpRequest) -> HttpResponse:
+def set_tenant(request: MemberRequest) -> HttpResponse:
     """Looks at another organisation from now on, one that the person belongs to."""
     wanted = request.POST.get("tenant", "")
-    memberships = Membership.across_tenants.filter(user=request.user, tenant__is_active=True)  # type: ignore[misc]
+    memberships = Membership.across_tenants.filter(user=request.user, tenant__is_active=True)
     found = memberships.filter(tenant__slug=wanted).first()
     if found is None:
         raise Http404("There is no such organisation.")
@@ -54,7 +56,7 @@ def set_tenant(request: HttpRequest) -> HttpResponse:
     return redirect("run_list")
 
 
-def _back(request: HttpRequest) -> str:
+def _back(request: MemberRequest) -> str:
     """Where the person came from, if that is a page of ours."""
     wanted = request.POST.get("next", "")
     if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):

@@ -16,7 +16,7 @@ from ..access import needs
 from ..file_body import read_blocks
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
+    from ..access import MemberRequest
 
 SHOWN = 100
 MEDIA = {"txt": "text/plain", "raw": "text/plain", "ndjson": "application/x-ndjson", "csv": "text/csv"}
@@ -24,22 +24,22 @@ MEDIA = {"txt": "text/plain", "raw": "text/plain", "ndjson": "application/x-ndjs
 
 @require_GET
 @needs(Role.SUPPORT)
-def download_list(request: HttpRequest) -> HttpResponse:
+def download_list(request: MemberRequest) -> HttpResponse:
     return render(request, "downloads/list.html", _listed(request))
 
 
 @require_GET
 @needs(Role.SUPPORT)
-def download_list_live(request: HttpRequest) -> HttpResponse:
+def download_list_live(request: MemberRequest) -> HttpResponse:
     """The table alone; it asks again while a file is being made."""
     return render(request, "downloads/_table.html", _listed(request))
 
 
 @require_safe
 @needs(Role.SUPPORT)
-def download_content(request: HttpRequest, download: str) -> HttpResponse | StreamingHttpResponse:
+def download_content(request: MemberRequest, download: str) -> HttpResponse | StreamingHttpResponse:
     """The file. It is never shown by the browser itself: what a program printed may be anything."""
-    found = Download.objects.of(request.tenant).filter(uuid=download).first()  # type: ignore[attr-defined]
+    found = Download.objects.of(request.tenant).filter(uuid=download).first()
     if found is None or found.status != Download.Status.READY or not found.path.is_file():
         raise Http404("There is no such file any more.")
     response = StreamingHttpResponse(
@@ -52,8 +52,8 @@ def download_content(request: HttpRequest, download: str) -> HttpResponse | Stre
     return response
 
 
-def _listed(request: HttpRequest) -> dict[str, Any]:
-    rows = list(Download.objects.of(request.tenant).for_list()[:SHOWN])  # type: ignore[attr-defined]
+def _listed(request: MemberRequest) -> dict[str, Any]:
+    rows = list(Download.objects.of(request.tenant).for_list()[:SHOWN])
     return {
         "downloads": rows,
         "is_live": any(row.is_waiting for row in rows),

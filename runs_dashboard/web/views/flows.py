@@ -21,7 +21,9 @@ from ..fields import make_fields, read_args
 from ..strip import draw_strip, recent_runs
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse, QueryDict
+    from django.http import HttpResponse, QueryDict
+
+    from ..access import MemberRequest
 
 PAGE_SIZE = 40
 LIST_BARS, PAGE_BARS = 30, 60
@@ -32,8 +34,8 @@ KEY_LENGTH = 64
 
 @require_GET
 @needs(Role.VIEWER)
-def flow_list(request: HttpRequest) -> HttpResponse:
-    flows = Flow.objects.of(request.tenant).for_list()  # type: ignore[attr-defined]
+def flow_list(request: MemberRequest) -> HttpResponse:
+    flows = Flow.objects.of(request.tenant).for_list()
     wanted = request.GET.get("search", "").strip()[:200]
     if wanted:
         flows = flows.filter(Q(slug__icontains=wanted) | Q(name__icontains=wanted))
@@ -54,13 +56,13 @@ def flow_list(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @needs(Role.VIEWER)
-def flow_detail(request: HttpRequest, slug: str) -> HttpResponse:
+def flow_detail(request: MemberRequest, slug: str) -> HttpResponse:
     return render(request, "flows/detail.html", _about(request, find_flow(request, slug)))
 
 
 @require_POST
 @needs(Role.OPERATOR)
-def flow_start(request: HttpRequest, slug: str) -> HttpResponse:
+def flow_start(request: MemberRequest, slug: str) -> HttpResponse:
     """Starts a run; the same form sent twice starts one. A mistake in the inputs shows the form again."""
     flow = find_flow(request, slug)
     sent, problems, refusal = request.POST, [], ""
@@ -69,7 +71,7 @@ def flow_start(request: HttpRequest, slug: str) -> HttpResponse:
         environment = sent.get("environment", "")
 
         def act() -> dict[str, Any]:
-            return {"uid": flow.start(args, trigger="manual", by=request.actor, environment=environment).uid}  # type: ignore[attr-defined]
+            return {"uid": flow.start(args, trigger="manual", by=request.actor, environment=environment).uid}
 
         said = json.dumps([args, environment], sort_keys=True).encode()
         answer, is_old = once(flow.tenant, f"start:{flow.slug}", sent.get("key", "")[:KEY_LENGTH] or None, said, act)
@@ -86,20 +88,20 @@ def flow_start(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 @needs(Role.OPERATOR)
-def flow_schedule(request: HttpRequest, slug: str) -> HttpResponse:
+def flow_schedule(request: MemberRequest, slug: str) -> HttpResponse:
     """Pauses or resumes the flow's schedule."""
     flow = find_flow(request, slug)
     if request.POST.get("paused") == "true":
-        flow.pause_schedule(by=request.actor)  # type: ignore[attr-defined]
+        flow.pause_schedule(by=request.actor)
         messages.success(request, "The schedule is paused: nothing starts by itself until it is resumed.")
     else:
-        flow.resume_schedule(by=request.actor)  # type: ignore[attr-defined]
+        flow.resume_schedule(by=request.actor)
         messages.success(request, "The schedule is on again.")
     return redirect("flow_detail", flow.slug)
 
 
 def _about(
-    request: HttpRequest,
+    request: MemberRequest,
     flow: Flow,
     *,
     sent: QueryDict | None = None,
@@ -135,6 +137,6 @@ def _as_yaml(definition: dict[str, Any]) -> str:
     return yaml.safe_dump(definition, sort_keys=False, allow_unicode=True, width=100)
 
 
-def _page_number(request: HttpRequest) -> int:
+def _page_number(request: MemberRequest) -> int:
     text = request.GET.get("page", "1")
     return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 5 else 1

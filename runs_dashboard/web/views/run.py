@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.http import Http404
 from django.shortcuts import render
 from django.urls import reverse
@@ -23,7 +23,9 @@ from ..timeline import draw
 from ..trail import tell
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpResponse
+
+    from ..access import MemberRequest
 
 RELATED_LIMIT = 50  # retries, sub-runs, payloads and trail entries that the page shows
 VALUE_LIMIT = 200  # inputs and outputs that the page shows
@@ -31,21 +33,21 @@ VALUE_LIMIT = 200  # inputs and outputs that the page shows
 
 @require_GET
 @needs(Role.VIEWER)
-def run_detail(request: HttpRequest, uid: str) -> HttpResponse:
+def run_detail(request: MemberRequest, uid: str) -> HttpResponse:
     run = find_run(request, uid)
     return render(request, "runs/detail.html", {**_about(request, run), **_log(request, run)})
 
 
 @require_GET
 @needs(Role.VIEWER)
-def run_status(request: HttpRequest, uid: str) -> HttpResponse:
+def run_status(request: MemberRequest, uid: str) -> HttpResponse:
     """The answer, the steps and the side column of an open page, swapped in place; asks again while the run lives."""
     return render(request, "runs/_status.html", _about(request, find_run(request, uid)))
 
 
 @require_GET
 @needs(Role.VIEWER)
-def run_log(request: HttpRequest, uid: str) -> HttpResponse:
+def run_log(request: MemberRequest, uid: str) -> HttpResponse:
     """Lines of the log alone: what an open page puts in the place of an omission, or polls for."""
     run = find_run(request, uid)
     query = LogQuery.read(request.GET)
@@ -57,7 +59,7 @@ def run_log(request: HttpRequest, uid: str) -> HttpResponse:
 
 @require_GET
 @needs(Role.VIEWER)
-def run_payload(request: HttpRequest, uid: str, payload: str) -> HttpResponse:
+def run_payload(request: MemberRequest, uid: str, payload: str) -> HttpResponse:
     run = find_run(request, uid)
     found = Payload.objects.of(run.tenant_id).filter(run=run, uuid=payload).select_related("step").first()
     if found is None:
@@ -65,8 +67,8 @@ def run_payload(request: HttpRequest, uid: str, payload: str) -> HttpResponse:
     return render(request, "runs/payload.html", {"run": run, "payload": found})
 
 
-def _about(request: HttpRequest, run: Run) -> dict[str, Any]:
-    steps = list(run.steps.defer("outputs"))
+def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
+    steps = list(run.steps.defer("outputs").annotate(kept_uid=F("kept_from__run__uid")))
     timeline = draw(run, steps, is_whole=request.GET.get("steps") == "all")
     outputs = list(run.steps.filter(status=Status.SUCCEEDED).exclude(outputs={}).values_list("slug", "outputs")[:100])
     trail = AuditEntry.objects.of(run.tenant_id).of_run(run).select_related("actor").order_by("-id")[:RELATED_LIMIT]
@@ -95,7 +97,7 @@ def _about(request: HttpRequest, run: Run) -> dict[str, Any]:
     }
 
 
-def _log(request: HttpRequest, run: Run) -> dict[str, Any]:
+def _log(request: MemberRequest, run: Run) -> dict[str, Any]:
     query = LogQuery.read(request.GET)
     window = read_window(run, query)
     stream = ""

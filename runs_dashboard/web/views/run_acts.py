@@ -16,20 +16,21 @@ from ..access import find_run, needs
 from ..fields import make_fields, read_args
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse, QueryDict
+    from django.http import HttpResponse, QueryDict
 
     from ...models import Run
+    from ..access import MemberRequest
 
 KEY_LENGTH = 64
 
 
 @require_POST
 @needs(Role.OPERATOR)
-def stop(request: HttpRequest, uid: str) -> HttpResponse:
+def stop(request: MemberRequest, uid: str) -> HttpResponse:
     run = find_run(request, uid)
     is_forced = request.POST.get("force") == "true"
     try:
-        run.request_stop(by=request.actor, reason=request.POST.get("reason", ""), is_forced=is_forced)  # type: ignore[attr-defined]
+        run.request_stop(by=request.actor, reason=request.POST.get("reason", ""), is_forced=is_forced)
     except StatusConflict as conflict:
         messages.error(request, str(conflict))
     else:
@@ -42,10 +43,10 @@ def stop(request: HttpRequest, uid: str) -> HttpResponse:
 
 @require_POST
 @needs(Role.OPERATOR)
-def resume(request: HttpRequest, uid: str) -> HttpResponse:
+def resume(request: MemberRequest, uid: str) -> HttpResponse:
     run = find_run(request, uid)
     try:
-        run.resume(by=request.actor)  # type: ignore[attr-defined]
+        run.resume(by=request.actor)
     except StatusConflict as conflict:
         messages.error(request, str(conflict))
     else:
@@ -55,10 +56,10 @@ def resume(request: HttpRequest, uid: str) -> HttpResponse:
 
 @require_POST
 @needs(Role.SUPPORT)
-def review(request: HttpRequest, uid: str) -> HttpResponse:
+def review(request: MemberRequest, uid: str) -> HttpResponse:
     run = find_run(request, uid)
     try:
-        run.review(by=request.actor)  # type: ignore[attr-defined]
+        run.review(by=request.actor)
     except StatusConflict as conflict:
         messages.error(request, str(conflict))
     else:
@@ -68,19 +69,19 @@ def review(request: HttpRequest, uid: str) -> HttpResponse:
 
 @require_POST
 @needs(Role.SUPPORT)
-def download(request: HttpRequest, uid: str) -> HttpResponse:
+def download(request: MemberRequest, uid: str) -> HttpResponse:
     run = find_run(request, uid)
     wanted = request.POST.get("format", Download.Format.TXT)
     if wanted not in Download.Format.values:
         messages.error(request, f"There is no format {wanted[:40]}. Formats: {', '.join(Download.Format.values)}.")
         return redirect("run_detail", run.uid)
-    Download.request(run, by=request.actor, format=wanted)  # type: ignore[attr-defined]
+    Download.request(run, by=request.actor, format=wanted)
     return redirect("download_list")
 
 
 @require_http_methods(["GET", "POST"])
 @needs(Role.OPERATOR)
-def retry(request: HttpRequest, uid: str) -> HttpResponse:
+def retry(request: MemberRequest, uid: str) -> HttpResponse:
     """The dialog (GET; a page of its own without scripts), and the act (POST). Sent twice it is one retry."""
     run = find_run(request, uid)
     sent = request.POST if request.method == "POST" else None
@@ -103,7 +104,7 @@ def retry(request: HttpRequest, uid: str) -> HttpResponse:
     return render(request, "runs/retry.html", context, status=200 if sent is None else 409 if refusal else 422)
 
 
-def _retry(request: HttpRequest, run: Run, sent: QueryDict) -> str:
+def _retry(request: MemberRequest, run: Run, sent: QueryDict) -> str:
     inputs = _inputs(run, sent)
     start_at = sent.get("start_at", "start")
     is_newest = sent.get("version") == "newest"
@@ -112,7 +113,7 @@ def _retry(request: HttpRequest, run: Run, sent: QueryDict) -> str:
         args = {name: value for name, value in run.args.items() if name not in inputs} | args
 
     def act() -> dict[str, Any]:
-        new = run.retry(by=request.actor, start_at=start_at, args=args, is_newest=is_newest)  # type: ignore[attr-defined]
+        new = run.retry(by=request.actor, start_at=start_at, args=args, is_newest=is_newest)
         return {"uid": new.uid}
 
     said = json.dumps([start_at, is_newest, args], sort_keys=True).encode()

@@ -18,9 +18,10 @@ from ..keyset import Cursor, cut_page
 from ..tables import SHOWN_KEYS, RunTable
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpResponse
 
     from ...models.run import RunQuerySet
+    from ..access import MemberRequest
 
 PAGE_SIZE = 50
 NEW_LIMIT = 100  # new runs are counted so far: "99+ new runs"
@@ -44,14 +45,14 @@ FIELDS = {
 
 
 @require_GET
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: MemberRequest) -> HttpResponse:
     return redirect("run_list")
 
 
 @require_GET
 @needs(Role.VIEWER)
-def run_list(request: HttpRequest) -> HttpResponse:
-    tenant = request.tenant  # type: ignore[attr-defined]
+def run_list(request: MemberRequest) -> HttpResponse:
+    tenant = request.tenant
     found = _filter(request)
     cursor = Cursor.parse(request.GET.get("cursor", ""))
     is_newest_first = request.GET.get("sort") != "started_at"
@@ -82,12 +83,12 @@ def run_list(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @needs(Role.VIEWER)
-def run_list_live(request: HttpRequest) -> HttpResponse:
+def run_list_live(request: MemberRequest) -> HttpResponse:
     """The rows of an open list that still change, the counts, and how many runs are new: swapped in place."""
     found = _filter(request)
     uids = [uid for uid in request.GET.get("shown", "").split(",") if uid][:PAGE_SIZE]
     watched = [uid for uid in request.GET.get("watch", "").split(",") if uid][:PAGE_SIZE]
-    of_tenant = Run.objects.of(request.tenant)  # type: ignore[attr-defined]
+    of_tenant = Run.objects.of(request.tenant)
     rows = list(_for_table(of_tenant.filter(uid__in=watched))) if watched else []
     top = Cursor.parse(request.GET.get("top", ""))
     new = 0
@@ -108,8 +109,8 @@ def run_list_live(request: HttpRequest) -> HttpResponse:
     return render(request, "runs/_live.html", context)
 
 
-def _filter(request: HttpRequest) -> RunFilter:
-    tenant = request.tenant  # type: ignore[attr-defined]
+def _filter(request: MemberRequest) -> RunFilter:
+    tenant = request.tenant
     return RunFilter(request.GET, queryset=Run.objects.of(tenant), tenant=tenant)
 
 
@@ -121,29 +122,29 @@ def _for_table(runs: RunQuerySet) -> RunQuerySet:
     )
 
 
-def _chosen(request: HttpRequest) -> dict[str, str]:
+def _chosen(request: MemberRequest) -> dict[str, str]:
     """The filters in the address, but the status, which the tabs show."""
     return {name: value for name in FIELDS if (value := request.GET.get(name, "").strip())}
 
 
-def _keep(request: HttpRequest, without: tuple[str, ...]) -> str:
+def _keep(request: MemberRequest, without: tuple[str, ...]) -> str:
     """The address's filters and sort as a query string, without its cursor and the names given."""
     kept = {name: request.GET[name] for name in ("status", *FIELDS, "sort") if request.GET.get(name)}
     return urlencode({name: value for name, value in kept.items() if name not in without})
 
 
-def _chips(request: HttpRequest, chosen: dict[str, str]) -> list[dict[str, str]]:
+def _chips(request: MemberRequest, chosen: dict[str, str]) -> list[dict[str, str]]:
     return [
         {"name": name, "word": FIELDS[name], "value": value, "without": f"?{_keep(request, (name,))}"}
         for name, value in chosen.items()
     ]
 
 
-def _tabs(request: HttpRequest, found: RunFilter) -> list[dict[str, Any]]:
+def _tabs(request: MemberRequest, found: RunFilter) -> list[dict[str, Any]]:
     """One tab a status, with its count under the other filters; the first is all."""
     base = request.GET.copy()
     base.pop("status", None)
-    tenant = request.tenant  # type: ignore[attr-defined]
+    tenant = request.tenant
     others = RunFilter(base, queryset=Run.objects.of(tenant), tenant=tenant)
     zone = timezone.get_current_timezone_name()  # the days of a filter are the reader's
     key = f"{tenant.pk} {zone} {sorted(_chosen(request).items())}"
@@ -165,7 +166,7 @@ def _tabs(request: HttpRequest, found: RunFilter) -> list[dict[str, Any]]:
     return tabs
 
 
-def _live_query(request: HttpRequest, rows: list[Run], cursor: Cursor | None, is_newest_first: bool) -> str:
+def _live_query(request: MemberRequest, rows: list[Run], cursor: Cursor | None, is_newest_first: bool) -> str:
     """What the open list asks for every few seconds: the rows it shows, and where its top is."""
     params = request.GET.copy()
     params.pop("cursor", None)
