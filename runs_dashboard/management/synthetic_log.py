@@ -75,7 +75,7 @@ def print_lines(
     templates, amount = habit.lines, len(habit.lines)
     chunk = Chunk(first, start + int(draw() * gap))
     for number in range(plain):
-        at = max(chunk.last_at, start + int((number + draw()) * gap))
+        at = max(chunk.last_at, start + int((number + draw()) * gap)) if number else chunk.at
         if chunk.is_full:
             yield chunk
             chunk = Chunk(first + number, at)
@@ -85,7 +85,7 @@ def print_lines(
         else:
             level, message = fill(random, templates[int(draw() * amount)])
             chunk.add(level, FLAG_STDOUT, at, message)
-    at = max(chunk.last_at, start + int(plain * gap))
+    at = max(chunk.last_at, start + int(plain * gap)) if plain else chunk.at
     for text in last[-count:] if count else ():
         message = f"ERROR {error}" if text == "ERROR" else text % int(draw() * 400) if "%d" in text else text
         chunk.add(3 if text == "ERROR" else 1, FLAG_STDERR, at, message)

@@ -123,7 +123,7 @@ def test_chunks_say_what_is_in_them(history: Tenant) -> None:
 
 
 def test_failures_name_their_step_and_line_and_repeat(tenant: Tenant) -> None:
-    generate("--runs", "1500", "--lines", "12")
+    generate("--runs", "1500", "--lines", "12", "--days", "10")
     failed = Run.across_tenants.filter(status="failed")
 
     assert 0.02 < failed.count() / 1500 < 0.25
