@@ -12,11 +12,13 @@ from ..filters import is_uuid
 from ..models import Download, Role
 from ..text.export import safe_filename
 from .bodies import DownloadBody
+from .cursors import Page
 from .errors import Conflict, Invalid, NotThere
 from .file_parts import read_part
 from .operations import ApiView, Operation, answer
 from .parameters import Parameter
 from .representations import DownloadShape, show_download
+from .small_pages import SMALL_PAGING, read_page
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -64,6 +66,23 @@ class RequestDownloadView(ApiView):
         kind = body.format or self.query["format"] or "txt"
         download = Download.request(run, by=self.actor, format=kind, filters=filters)
         return answer(show_download(download), 202, Location=f"/api/v1/file-downloads/{download.uuid}")
+
+
+class DownloadPage(Page):
+    items: list[DownloadShape]
+
+
+class DownloadsView(ApiView):
+    operations = {
+        "get": Operation("List File Downloads", Role.VIEWER, parameters=SMALL_PAGING, answers={200: DownloadPage}),
+    }
+
+    def get(self, request: Request) -> HttpResponse:
+        """The tenant's downloads, newest first."""
+        rows = Download.objects.of(self.tenant).order_by("-created_at", "-id")
+        found, page = read_page(rows, self.query, scope=f"{self.tenant.pk}:downloads")
+        page.items = [show_download(download) for download in found]
+        return answer(page)
 
 
 class DownloadView(ApiView):

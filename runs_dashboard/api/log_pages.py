@@ -6,9 +6,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
 
-from ..models import LogView
-from ..models.log_reading import LogChunk
+from ..filters import is_uuid
+from ..models import LogChunk, LogView
+from ..models.log_reading import CHUNK_FIELDS, decode
 from .cursors import Page, seal, unseal
 from .errors import Invalid
 
@@ -133,35 +136,69 @@ def first_entries(run: Run, *, limit: int = 100) -> list[Entry]:
 
 def first_entries_of(runs: list[Run], *, levels: frozenset[int] = frozenset(), limit: int) -> dict[int, list[Entry]]:
     """The same for a page of runs, in one query: of each run the first chunks only. primary key → entries."""
-    from ..models.log_reading import CHUNK_FIELDS, decode
-
-    pks = [run.pk for run in runs if run.line_count]
-    if not pks:
-        return {}
-    rows = LogChunk.objects.of(runs[0].tenant_id).filter(pk__in=_first_chunks(runs[0].tenant_id, pks, levels))
     found: dict[int, list[Entry]] = {}
-    for run_pk, *chunk in rows.order_by("run", "first_line").values_list("run_id", *CHUNK_FIELDS):
-        first_line, _count, first_at, body, _mask, action, attempt = chunk
+    for run_pk, chunk in _read_chunks(runs, levels=levels, is_newest=False):
         entries = found.setdefault(run_pk, [])
-        wanted = (
-            entry
-            for entry in decode(first_line, first_at, body, action, attempt)
-            if not levels or entry.level in levels
-        )
+        wanted = (entry for entry in _decode(chunk) if not levels or entry.level in levels)
         entries.extend(islice(wanted, limit - len(entries)))
+    return found
+
+
+def newest_entries_of(
+    runs: list[Run], *, levels: frozenset[int], step: str | None, before: int | None
+) -> dict[int, tuple[list[Entry], bool, int]]:
+    """Of each run the last chunks' entries, the last line first.
+
+    before: of the first run only entries below this line. primary key → entries, whether that is all there is,
+    and the lowest line that was looked at.
+    """
+    found: dict[int, tuple[list[Entry], bool, int]] = {}
+    chunks: dict[int, list[tuple[Any, ...]]] = {}
+    first = runs[0].pk if runs else 0
+    for run_pk, chunk in _read_chunks(runs, levels=levels, is_newest=True, step=step, before=before, first=first):
+        chunks.setdefault(run_pk, []).append(chunk)
+    for run_pk, rows in chunks.items():
+        entries = [
+            entry
+            for chunk in sorted(rows, reverse=True, key=lambda row: row[0])
+            for entry in reversed(list(_decode(chunk)))
+            if (not levels or entry.level in levels) and (run_pk != first or before is None or entry.line < before)
+        ]
+        found[run_pk] = entries, len(rows) < FIRST_CHUNKS, min(row[0] for row in rows)
     return found
 
 
 FIRST_CHUNKS = 4  # of each run of a list
 
 
-def _first_chunks(tenant_id: int, pks: list[int], levels: frozenset[int]) -> list[int]:
-    from django.db.models import F, Window
-    from django.db.models.functions import RowNumber
-
-    rows = LogChunk.objects.of(tenant_id).filter(run__in=pks)
+def _read_chunks(
+    runs: list[Run],
+    *,
+    levels: frozenset[int],
+    is_newest: bool,
+    step: str | None = None,
+    before: int | None = None,
+    first: int = 0,
+) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """Of each run the first, or the last, FIRST_CHUNKS chunks that can hold what is wanted: run, chunk."""
+    pks = [run.pk for run in runs if run.line_count]
+    if not pks:
+        return
+    rows = LogChunk.objects.of(runs[0].tenant_id).filter(run__in=pks)
     if levels:
-        mask = sum(1 << level for level in levels)
-        rows = rows.annotate(wanted=F("level_mask").bitand(mask)).filter(wanted__gt=0)
-    place = Window(RowNumber(), partition_by=F("run_id"), order_by=F("first_line").asc())
-    return list(rows.annotate(place=place).filter(place__lte=FIRST_CHUNKS).values_list("pk", flat=True))
+        rows = rows.annotate(wanted=F("level_mask").bitand(sum(1 << level for level in levels))).filter(wanted__gt=0)
+    if step is not None:
+        rows = rows.filter(**{"step__uuid" if is_uuid(step) else "step__slug": step})
+    if before is not None:
+        rows = rows.exclude(run=first, first_line__gte=before)
+    order = F("first_line").desc() if is_newest else F("first_line").asc()
+    place = Window(RowNumber(), partition_by=F("run_id"), order_by=order)
+    near = rows.annotate(place=place).filter(place__lte=FIRST_CHUNKS).values_list("pk", flat=True)
+    wanted = LogChunk.objects.of(runs[0].tenant_id).filter(pk__in=list(near)).order_by("run", "first_line")
+    for run_pk, *chunk in wanted.values_list("run_id", *CHUNK_FIELDS):
+        yield run_pk, tuple(chunk)
+
+
+def _decode(chunk: tuple[Any, ...]) -> Iterator[Entry]:
+    first_line, _count, first_at, body, _mask, action, attempt = chunk
+    return decode(first_line, first_at, body, action, attempt)

@@ -78,6 +78,10 @@ class RunPages:
             place, count = found, count - hop
         return place
 
+    def behind(self, rows: QuerySet, place: tuple[datetime, int] | None) -> QuerySet:
+        """The rows behind a place, from the beginning where there is none."""
+        return self._from(rows, place, is_backward=False)
+
     def _from(self, rows: QuerySet, place: tuple[datetime, int] | None, *, is_backward: bool) -> QuerySet:
         """The rows behind a place in the wanted direction, nearest first."""
         is_older = self.is_ascending == is_backward

@@ -2,11 +2,13 @@
 
 from django.urls import path, re_path
 
-from . import downloads, flow_runs, logs, reports, verbs, webhooks
+from . import analytics, docs, downloads, flow_runs, flows, icenter, logs, reports, tokens, verbs, webhooks
+from . import workflow_logs as dialect_4
 from .nowhere import NowhereView
 
 V1 = "api/v1"
 RUN = f"{V1}/flow-runs/<str:run_id>"
+FILE = f"{V1}/file-downloads"
 
 urlpatterns = [
     path(f"{V1}/flow-runs", flow_runs.FlowRunsView.as_view(), name="api-flow-runs"),
@@ -20,13 +22,20 @@ urlpatterns = [
     path(f"{RUN}/stop", verbs.StopView.as_view(), name="api-flow-run-stop"),
     path(f"{RUN}/resume", verbs.ResumeView.as_view(), name="api-flow-run-resume"),
     path(f"{RUN}/review", verbs.ReviewView.as_view(), name="api-flow-run-review"),
-    path(f"{V1}/file-downloads/<str:download_id>", downloads.DownloadView.as_view(), name="api-file-download"),
-    path(
-        f"{V1}/file-downloads/<str:download_id>/content",
-        downloads.DownloadContentView.as_view(),
-        name="api-file-download-content",
-    ),
+    path(FILE, downloads.DownloadsView.as_view(), name="api-file-downloads"),
+    path(f"{FILE}/<str:download_id>", downloads.DownloadView.as_view(), name="api-file-download"),
+    path(f"{FILE}/<str:download_id>/content", downloads.DownloadContentView.as_view(), name="api-file-content"),
+    path(f"{V1}/flows", flows.FlowsView.as_view(), name="api-flows"),
+    path(f"{V1}/flows/<str:flow_id>", flows.FlowView.as_view(), name="api-flow"),
+    path(f"{V1}/token", tokens.TokenView.as_view(), name="api-token"),
+    path(f"{V1}/openapi.json", docs.SchemaView.as_view(), name="api-schema"),
+    path(f"{V1}/docs", docs.show_docs, name="api-docs"),
+    # The other seeds' own paths.
     path("webhooks/<str:flow_id>", webhooks.WebhookView.as_view(), name="api-webhook"),
+    path("icenter/executions", icenter.ExecutionsView.as_view(), name="api-executions"),
+    path("logs", icenter.LogsView.as_view(), name="api-logs"),
+    path("analytics/org/<str:org_id>/flows/<str:flow_id>", analytics.AnalyticsView.as_view(), name="api-analytics"),
+    path("workflows/logs", dialect_4.WorkflowLogsView.as_view(), name="api-workflow-logs"),
     # Last: an address of the API that is none answers as the API does.
     re_path(r"^(?:api|webhooks|icenter|analytics|workflows)(?:/|$)", NowhereView.as_view(), name="api-nowhere"),
 ]

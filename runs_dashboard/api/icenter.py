@@ -1,0 +1,215 @@
+"""Seed 0: counts of executions, and logs across runs."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from django.db.models import Count
+from django.utils import timezone
+
+from ..filters import RunFilter, is_uuid
+from ..models import Role, Run, Step
+from ..text.levels import LEVEL_NUMBERS
+from . import representations as shapes
+from .cursors import seal, unseal
+from .errors import Invalid, NotThere
+from .log_pages import newest_entries_of
+from .operations import ApiView, Operation, answer
+from .parameters import Parameter
+from .run_pages import EPOCH
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpResponse
+    from rest_framework.request import Request
+
+    from ..models import Entry, Tenant
+
+GROUPS = {
+    "user": ("created_by_id", "created_by__username"),
+    "flow": ("flow__slug", "flow__name"),
+    "component": ("component", "component"),
+}
+LOGS_A_PAGE = 100
+RUNS_A_PAGE = 50
+ERRORS = frozenset({LEVEL_NUMBERS["error"], LEVEL_NUMBERS["critical"]})
+
+
+class ExecutionCount(msgspec.Struct):
+    """id: a user's number, a flow's id or a component's name; null for runs that nobody signed in started."""
+
+    id: str | int | None
+    name: str | None
+    count: int
+
+
+class Executions(msgspec.Struct):
+    start: str
+    end: str
+    groupby: Literal["user", "flow", "component"]
+    total: int
+    counts: list[ExecutionCount]
+
+
+class ExecutionsView(ApiView):
+    operations = {
+        "get": Operation(
+            "Get Executions",
+            Role.VIEWER,
+            parameters=(
+                Parameter("start", about="YYYY-MM-DD, inclusive; one month ago by default."),
+                Parameter("end", about="YYYY-MM-DD, inclusive; today by default."),
+                Parameter("groupby", about="By user, flow or component.", default="user", choices=tuple(GROUPS)),
+            ),
+            answers={200: Executions},
+        )
+    }
+
+    def get(self, request: Request) -> HttpResponse:
+        today = timezone.now().date()
+        end = read_day(self.query["end"], "end") or today
+        start = read_day(self.query["start"], "start")
+        if start is not None and start > end:
+            raise Invalid("The start lies after the end.", "query", "start")
+        start = start or month_before(today)
+        group = self.query["groupby"]
+        rows = count_executions(self.tenant, group, start, end) if start <= end else []
+        counts = [ExecutionCount(one, name or None, count) for one, name, count in rows]
+        total = sum(count.count for count in counts)
+        return answer(Executions(start.isoformat(), end.isoformat(), group, total, counts))
+
+
+def read_day(text: str | None, name: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+            return date.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f"There is no day {text}.", "query", name) from None
+    raise Invalid("Give a day as YYYY-MM-DD.", "query", name)
+
+
+def month_before(day: date) -> date:
+    """The same day of the month before, or that month's last."""
+    last = day.replace(day=1) - timedelta(days=1)
+    return last.replace(day=min(day.day, last.day))
+
+
+def count_executions(tenant: Tenant, group: str, start: date, end: date) -> Any:
+    """(id, name, count), the highest first. Runs by their start; of components each attempt that was made."""
+    begin = datetime.combine(start, time(), UTC)
+    finish = datetime.combine(end, time.max, UTC)
+    columns = GROUPS[group]
+    rows: QuerySet
+    if group == "component":
+        rows = Step.objects.of(tenant).filter(
+            run__ordered_at__gte=begin, run__ordered_at__lte=finish, kept_from=None, run__tenant=tenant
+        )
+        rows = rows.values_list("component", "component")
+    else:
+        rows = Run.objects.of(tenant).filter(ordered_at__gte=begin, ordered_at__lte=finish).values_list(*columns)
+    return rows.annotate(n=Count("pk")).order_by("-n", columns[0])
+
+
+class FoundLog(shapes.LogEntry, rename="camel", kw_only=True):
+    """A log entry, and where it comes from."""
+
+    flow_run_id: str
+    flow_id: str
+    step_id: str | None
+
+
+class FoundLogs(msgspec.Struct):
+    logs: list[FoundLog]
+    next: str | None
+
+
+class LogsView(ApiView):
+    operations = {
+        "get": Operation(
+            "Get Logs",
+            Role.VIEWER,
+            parameters=(
+                Parameter("filter[tenant]", about="The tenant's id: the key's own.", is_required=True),
+                Parameter("filter[flowId]", about="Of this flow."),
+                Parameter("filter[stepId]", about="Of this step: its id in its flow, or one attempt's UUID."),
+                Parameter("showErrors", "flag", "true: errors only.", default=False),
+                Parameter("cursor", about="The `next` of an answer."),
+            ),
+            answers={200: FoundLogs},
+            errors=(404,),
+        )
+    }
+
+    def get(self, request: Request) -> HttpResponse:
+        """The newest run's lines first, of each run the last line first."""
+        if self.query["filter[tenant]"] not in (self.tenant.slug, str(self.tenant.uuid), str(self.tenant.pk)):
+            raise NotThere
+        scope = f"{self.tenant.pk}:logs"
+        line: int | None = None
+        rows = self.find_runs()
+        if self.query["cursor"] is not None:
+            micros, pk, before = map(int, unseal(self.query["cursor"], scope).split("."))
+            rows = rows.before(EPOCH + timedelta(microseconds=micros), pk + 1)
+            line = before
+        runs = list(rows[: RUNS_A_PAGE + 1])
+        found, last = self.collect(runs[:RUNS_A_PAGE], line)
+        following = None
+        if last is None and len(runs) > RUNS_A_PAGE:
+            last = runs[RUNS_A_PAGE], runs[RUNS_A_PAGE].line_count + 1
+        if last is not None:
+            run, before = last
+            micros = (run.ordered_at - EPOCH) // timedelta(microseconds=1)
+            following = seal(f"{micros}.{run.pk}.{before}", scope)
+        return answer(FoundLogs(found, following))
+
+    def find_runs(self) -> QuerySet:
+        flow, step = self.query["filter[flowId]"], self.query["filter[stepId]"]
+        rows: Any = Run.objects.of(self.tenant).filter(line_count__gt=0)
+        if self.query["showErrors"]:
+            rows = rows.filter(error_count__gt=0)
+        if step is not None:
+            steps = Step.objects.of(self.tenant).filter(**{"uuid" if is_uuid(step) else "slug": step})
+            rows = rows.filter(pk__in=steps.values("run_id"))
+        if flow is not None:
+            rows = RunFilter({"flow_id": flow}, queryset=rows, tenant=self.tenant).qs
+        columns = ("uid", "ordered_at", "line_count", "flow__slug", "tenant_id")
+        return rows.select_related("flow").only(*columns).order_by("-ordered_at", "-id")
+
+    def collect(self, runs: list[Run], line: int | None) -> tuple[list[FoundLog], tuple[Run, int] | None]:
+        """The entries of a page, and where the next one begins: a run, and the line before which to read on."""
+        levels = ERRORS if self.query["showErrors"] else frozenset()
+        entries = newest_entries_of(runs, levels=levels, step=self.query["filter[stepId]"], before=line)
+        found: list[FoundLog] = []
+        for run in runs:
+            of_run, is_all, lowest = entries.get(run.pk, ([], True, 0))
+            room = LOGS_A_PAGE - len(found)
+            found += [show_found(run, entry) for entry in islice(of_run, room)]
+            if len(of_run) > room:
+                return found, (run, of_run[room - 1].line if room else (line or run.line_count + 1))
+            if not is_all:
+                return found, (run, lowest)
+            line = None
+        return found, None
+
+
+def show_found(run: Run, entry: Entry) -> FoundLog:
+    shown = shapes.show_entry(run.uid, entry)
+    return FoundLog(
+        id=shown.id,
+        line=shown.line,
+        timestamp=shown.timestamp,
+        level=shown.level,
+        message=shown.message,
+        action=shown.action,
+        stream=shown.stream,
+        system=shown.system,
+        flow_run_id=run.uid,
+        flow_id=run.flow.slug,
+        step_id=entry.action,
+    )

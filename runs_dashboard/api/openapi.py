@@ -1,0 +1,214 @@
+"""The OpenAPI 3.1 document, made from what the views declare, so that it cannot say anything else than they do."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from django.urls import URLPattern
+
+from .bodies import LineBody, LogsBody
+from .errors import ErrorBody
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .operations import ApiView, Operation
+    from .parameters import Parameter
+
+TEXTS = {
+    400: "The server could not read the request.",
+    401: "No key, or a wrong one.",
+    403: "The key has not the right.",
+    404: "There is no such object, or it is another tenant's.",
+    405: "This method is none of this address.",
+    409: "The object's state forbids it.",
+    413: "The body is too large.",
+    415: "The media type is not taken here.",
+    416: "The range lies outside the file.",
+    422: "Invalid input.",
+    429: "Too many requests: wait for Retry-After seconds.",
+    503: "The database does not answer: wait for Retry-After seconds.",
+}
+GOOD = {200: "Successful", 201: "Made", 202: "Accepted", 204: "Done, no body", 206: "A part of it"}
+LOG_BODY = {"application/json": LogsBody, "application/x-ndjson": LineBody, "text/plain": str}
+KINDS: dict[str, dict[str, Any]] = {
+    "text": {"type": "string", "minLength": 1, "maxLength": 1000},
+    "whole": {"type": "integer"},
+    "flag": {"type": "boolean"},
+    "moment": {"type": "string", "format": "date-time"},
+}
+
+
+def find_operations(patterns: Iterable[URLPattern]) -> Iterator[tuple[str, str, Operation]]:
+    """Every address with its methods and what they declare: path template, method, operation."""
+    for pattern in patterns:
+        view: type[ApiView] | None = getattr(pattern.callback, "view_class", None)
+        for method, operation in getattr(view, "operations", {}).items():
+            yield "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(pattern.pattern)), method, operation
+
+
+def make_document(patterns: Iterable[URLPattern]) -> dict[str, Any]:
+    """The document as JSON data."""
+    found = list(find_operations(patterns))
+    refs, components = msgspec.json.schema_components(
+        list(_list_types(operation for _, _, operation in found)), ref_template="#/components/schemas/{name}"
+    )
+    schemas = dict(zip((_key(kind) for kind in _list_types(op for _, _, op in found)), refs, strict=True))
+    paths: dict[str, Any] = {}
+    for path, method, operation in found:
+        paths.setdefault(path, {})[method] = _describe(path, method, operation, schemas)
+    paths["/api/v1/flow-runs/{run_id}/flow-run-logs/stream"] = {"get": STREAM}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Runs Dashboard",
+            "version": "1",
+            "description": "Workflow runs, their steps and their logs. Five platforms' run APIs in one.",
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"bearer": []}, {"key": []}, {"password": []}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "key": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "The bare key."},
+                "password": {
+                    "type": "oauth2",
+                    "flows": {"password": {"tokenUrl": "/api/v1/token", "scopes": {}}},
+                },
+            },
+        },
+    }
+
+
+def _list_types(operations: Iterable[Operation]) -> Iterator[Any]:
+    """Each type that the document speaks of, once."""
+    seen: dict[str, Any] = {_key(ErrorBody): ErrorBody}
+    for operation in operations:
+        bodies = list(_media_types(operation).values()) if operation.body is not None else []
+        for kind in (*bodies, *operation.answers.values()):
+            if kind is not None and not isinstance(kind, str):
+                seen.setdefault(_key(kind), kind)
+    yield from seen.values()
+
+
+def _key(kind: Any) -> str:
+    return str(kind) if not isinstance(kind, type) else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _media_types(operation: Operation) -> dict[str, Any]:
+    if operation.body == "lines":
+        return LOG_BODY
+    if isinstance(operation.body, dict):
+        return operation.body
+    return {"application/json": operation.body}
+
+
+def _describe(path: str, method: str, operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+    name = re.sub(r"[^a-z0-9]+", "_", f"{method} {path}".lower()).strip("_")
+    parameters = [
+        {"name": one, "in": "path", "required": True, "schema": {"type": "string"}}
+        for one in re.findall(r"{(\w+)}", path)
+    ]
+    parameters += [_parameter(parameter) for parameter in operation.parameters]
+    if operation.is_idempotent_by_key:
+        parameters.append(
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "description": "The same key with the same body acts once and answers as it did.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+            }
+        )
+    described: dict[str, Any] = {
+        "operationId": name,
+        "summary": operation.summary,
+        "tags": [path.removeprefix("/api/v1").split("/")[1]],
+        "parameters": parameters,
+        "responses": {
+            **{str(status): _answer(status, kind, schemas) for status, kind in operation.answers.items()},
+            **{str(status): _error(status, schemas) for status in _errors(operation)},
+        },
+    }
+    if operation.role is None:
+        described["security"] = []
+    else:
+        described["description"] = f"Needs the role {operation.role}."
+    if operation.body is not None:
+        described["requestBody"] = {
+            "required": operation.is_body_required,
+            "content": {media: {"schema": schemas[_key(kind)]} for media, kind in _media_types(operation).items()},
+        }
+    return described
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    schema: dict[str, Any]
+    if parameter.kind == "words":
+        schema = {"type": "array", "items": {"type": "string", "enum": list(parameter.choices)}}
+    elif parameter.is_filter:
+        schema = {"type": "string", "minLength": 1, "maxLength": 255}
+    else:
+        schema = dict(KINDS[parameter.kind])
+    if parameter.kind == "text" and parameter.choices and not parameter.is_filter:
+        schema = {"type": "string", "enum": list(parameter.choices)}
+    if parameter.least is not None:
+        schema["minimum"] = parameter.least
+    if parameter.most is not None:
+        schema["maximum"] = parameter.most
+    if parameter.default not in (None, ()):
+        schema["default"] = parameter.default
+    described = {"name": parameter.name, "in": "query", "description": parameter.about, "schema": schema}
+    if parameter.kind == "words":
+        described |= {"style": "form", "explode": False}
+    if parameter.is_required:
+        described["required"] = True
+    return described
+
+
+def _answer(status: int, kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": GOOD[status]}
+    if isinstance(kind, str):
+        described["content"] = {kind: {"schema": {"type": "string"}}}
+    elif kind is not None:
+        described["content"] = {"application/json": {"schema": schemas[_key(kind)]}}
+    return described
+
+
+def _errors(operation: Operation) -> list[int]:
+    usual = {422, 503} | ({401, 403} if operation.role is not None else set())
+    if operation.body is not None:
+        usual |= {413, 415}
+    return sorted(usual | set(operation.errors))
+
+
+def _error(status: int, schemas: dict[str, Any]) -> dict[str, Any]:
+    if status == 416:
+        return {"description": TEXTS[status]}
+    return {"description": TEXTS[status], "content": {"application/json": {"schema": schemas[_key(ErrorBody)]}}}
+
+
+STREAM = {
+    "operationId": "get_api_v1_flow_runs_run_id_flow_run_logs_stream",
+    "summary": "Follow Run Logs",
+    "description": "Server-sent events, one log entry each; `id` is its line. Ends with an `end` event.",
+    "tags": ["flow-runs"],
+    "parameters": [
+        {"name": "run_id", "in": "path", "required": True, "schema": {"type": "string"}},
+        {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0}},
+        {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}},
+    ],
+    "responses": {
+        "200": {"description": "Successful", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        **{
+            str(status): {
+                "description": TEXTS[status],
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}},
+            }
+            for status in (401, 403, 404, 422, 503)
+        },
+    },
+}
