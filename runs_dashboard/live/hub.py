@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..models import Run
     from .reading import Head, News
 
-PAUSE_SECONDS = 0.05  # between two looks at the database
+PAUSE_SECONDS = 0.03  # between two looks at the database
 QUEUE_BATCHES = 64  # for one viewer; beyond it, or beyond the bytes, it is behind
 QUEUE_BYTES = 2 * 2**20
 REST_SECONDS = 10.0  # without a viewer, before the source is let go

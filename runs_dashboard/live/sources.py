@@ -13,7 +13,7 @@ from django.db import connection
 
 from ..dispatch import LIVE_CHANNEL
 
-SQLITE_SECONDS = 0.2  # between two looks
+SQLITE_SECONDS = 0.1  # between two looks at one number
 POSTGRES_SECONDS = 5.0  # a look at every watched run, whatever was told
 RETRY_SECONDS = 1.0
 logger = logging.getLogger(__name__)

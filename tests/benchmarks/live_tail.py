@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
@@ -24,6 +25,7 @@ from .table import Row
 VIEWERS = int(os.environ.get("LIVE_VIEWERS", "200"))
 RUNS, LINES, PAUSE = 10, 5, 0.5  # each run is given five lines twice a second
 SECONDS = 10.0
+IDLE_SECONDS = 3.0
 TOLD = re.compile(rb"t=(\d+\.\d+)")
 
 
@@ -34,7 +36,7 @@ def run(context: Context) -> list[Row]:
 
 
 @contextmanager
-def writing(product: Product):
+def writing(product: Product) -> Iterator[tuple[list[str], IO[str]]]:
     """The runs of a writer beside the product, and its standard input: a line starts it."""
     command = [sys.executable, "-m", "tests.live.writer", str(RUNS), str(LINES), str(PAUSE)]
     writer = subprocess.Popen(
@@ -66,6 +68,9 @@ async def measure(product: Product, browser: httpx.Client, uids: list[str], star
                     now = time.time()
                     delays.extend(now - float(told) for told in TOLD.findall(line))
 
+    idle = cpu_seconds(product)
+    await asyncio.sleep(IDLE_SECONDS)
+    idle = (cpu_seconds(product) - idle) / IDLE_SECONDS
     memory, handles = resident(product), count_connections(product)
     viewers = [asyncio.create_task(view(number)) for number in range(VIEWERS)]
     began = time.monotonic()
@@ -91,7 +96,13 @@ async def measure(product: Product, browser: httpx.Client, uids: list[str], star
     detail = f"p95 {percentile(delays, 95):.3f} s, p99 {percentile(delays, 99):.3f} s; {share:.0%} of the lines"
     return [
         Row(f"appended to seen in {title}, p50", percentile(delays, 50), "s", "≤ 0.2", f"{RUNS} runs; {detail}"),
-        Row(f"CPU of one core, {title}", cpu / SECONDS * 100, "%", "", f"all processes; client {own / SECONDS:.0%}"),
+        Row(
+            f"CPU of one core, {title}",
+            cpu / SECONDS * 100,
+            "%",
+            "",
+            f"all processes; before {idle:.0%}; the client took {own / SECONDS:.0%}",
+        ),
         Row(f"memory a page, {title}", memory / VIEWERS / 1000, "KB", "", f"all opened in {opening:.1f} s"),
         Row(f"database connections more, {title}", handles, "", "≤ 8", "PostgreSQL: sessions; SQLite: open files"),
     ]
