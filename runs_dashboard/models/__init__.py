@@ -7,7 +7,10 @@ from .flow import Flow, FlowDisabled, FlowType, FlowVersion
 from .key import ApiKey
 from .lifecycle import FINAL, LIVE, LeaseLost, Status, StatusConflict, move
 from .log import LogChunk, LogClosed, append, append_system, seal
+from .log_find import FindPage, find_in_log
+from .log_index import LogIndexPart, drop_dead_parts, index_pending
 from .log_reading import Entry, LogView, find_line, log_entry_id
+from .log_search import Hit, SearchPage, search_logs
 from .once import IdempotencyKey, KeyReused, once
 from .reporting import Report, ReportedLine, StepReport
 from .retention import purge
@@ -34,15 +37,18 @@ __all__ = [
     "Entry",
     "Environment",
     "EnvironmentVersion",
+    "FindPage",
     "Flow",
     "FlowDisabled",
     "FlowType",
     "FlowVersion",
+    "Hit",
     "IdempotencyKey",
     "KeyReused",
     "LeaseLost",
     "LogChunk",
     "LogClosed",
+    "LogIndexPart",
     "LogMetadata",
     "LogView",
     "Machine",
@@ -55,6 +61,7 @@ __all__ = [
     "Role",
     "Run",
     "RunTag",
+    "SearchPage",
     "Status",
     "StatusConflict",
     "Step",
@@ -69,11 +76,15 @@ __all__ = [
     "Worker",
     "append",
     "append_system",
+    "drop_dead_parts",
+    "find_in_log",
     "find_line",
+    "index_pending",
     "log_entry_id",
     "make_uid",
     "move",
     "once",
     "purge",
     "seal",
+    "search_logs",
 ]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 128 * 1024  # a sealed chunk's text, about
 CHUNK_LINES = 10_000
+MERGE_CHUNKS = 200  # small chunks in one merge
 FLAG_STDOUT, FLAG_STDERR, FLAG_SYSTEM, FLAG_OPEN = 1, 2, 4, 8
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _STREAM_FLAG = {None: 0, "stdout": FLAG_STDOUT, "stderr": FLAG_STDERR}
@@ -66,8 +67,8 @@ class LogChunk(TenantRow):
     step = models.ForeignKey("Step", null=True, on_delete=models.CASCADE, related_name="log_chunks", db_index=False)
     first_line = models.BigIntegerField()
     line_count = models.PositiveIntegerField()
-    first_at = models.DateTimeField(help_text="The earliest of its lines.")
-    last_at = models.DateTimeField(help_text="The latest.")
+    first_at = models.DateTimeField()  # the earliest of its lines, not the time of the first one
+    last_at = models.DateTimeField()
     level_mask = models.PositiveSmallIntegerField(help_text="Bit n: a line of level n is in it.")
     byte_size = models.BigIntegerField(help_text="Bytes of the messages and their line feeds.")
     is_sealed = models.BooleanField(default=False)
@@ -235,26 +236,39 @@ def _base36(number: int) -> str:
     return sign + digits
 
 
-def seal(run: Run, step: Step | None) -> None:
-    """Merges a step's small chunks into large ones. Line numbers do not change, so pages and links do not notice."""
+def seal(run: Run | int, step: Step | int | None, *, is_ended: bool = True) -> None:
+    """Merges a step's small chunks into large ones. Line numbers do not change, so pages and links do not notice.
+
+    is_ended: nothing more will come; else what does not fill a chunk is left for later.
+    """
     while True:
         with transaction.atomic():
             rows = LogChunk.across_tenants.filter(run=run, step=step, is_sealed=False).order_by("first_line")
             rows = rows.select_for_update(of=["self"])  # two who merge the same chunks would lose lines
             batch: list[LogChunk] = []
             size = count = 0
-            for chunk in rows[:200]:
+            is_full = False
+            for chunk in rows[:MERGE_CHUNKS]:
                 if batch and (
                     chunk.first_line != batch[-1].last_line + 1
                     or size + chunk.byte_size > CHUNK_BYTES
                     or count + chunk.line_count > CHUNK_LINES
                 ):
+                    is_full = True
                     break
                 batch.append(chunk)
                 size, count = size + chunk.byte_size, count + chunk.line_count
-            if not batch:
+            if not batch or not (is_ended or is_full or len(batch) == MERGE_CHUNKS):
                 return
             _merge(batch, size, count)
+
+
+def seal_grown() -> None:
+    """Merges what long steps have written so far, so that no step keeps thousands of small chunks."""
+    rows = LogChunk.across_tenants.filter(is_sealed=False).order_by().values_list("run", "step")
+    grown = rows.annotate(count=models.Count("pk")).filter(count__gte=2 * MERGE_CHUNKS)
+    for run, step, _count in grown:
+        seal(run, step, is_ended=False)
 
 
 def _merge(batch: list[LogChunk], size: int, count: int) -> None:

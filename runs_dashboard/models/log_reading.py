@@ -12,6 +12,7 @@ import msgspec
 from django.db import models
 from django.db.models.functions import Coalesce
 
+from ..text.matching import TextMatch
 from .log import FLAG_OPEN, FLAG_STDERR, FLAG_STDOUT, FLAG_SYSTEM, LogChunk
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ class LogView:
         levels: frozenset[int] = frozenset(),
         text: str = "",
     ) -> None:
-        self.run, self.levels, self.text = run, levels, text.casefold()
+        self.run, self.levels = run, levels
+        self.match = TextMatch(text) if text else None
         self.is_whole = not (step or action or levels or text)
         chunks = LogChunk.across_tenants.filter(run=run)
         if step is not None:
@@ -187,7 +189,7 @@ class LogView:
     def _wants(self, entry: Entry) -> bool:
         if self.levels and entry.level not in self.levels:
             return False
-        return not self.text or self.text in entry.message.casefold()
+        return self.match is None or self.match.is_in(entry.message)
 
 
 def _entries(row: tuple[Any, ...], skip: int = 0) -> Iterator[Entry]:

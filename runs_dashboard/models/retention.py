@@ -13,6 +13,7 @@ from .audit import AuditEntry
 from .download import Download
 from .flow import Flow
 from .log import LogChunk
+from .log_index import drop_dead_parts
 from .once import IdempotencyKey
 from .run import Run
 from .step import Step
@@ -60,6 +61,7 @@ def purge(*, days: int | None = None, batch: int = 200) -> int:
     if default:
         rows = ended.filter(finished_at__lt=now - timedelta(days=default)).exclude(flow_id__in=own_rules)
         gone += _purge_rows(rows, batch)
+    drop_dead_parts()
     Download.across_tenants.expire()
     delete_in_batches(IdempotencyKey.across_tenants.filter(created_at__lt=now - timedelta(days=IDEMPOTENCY_DAYS)))
     return gone
