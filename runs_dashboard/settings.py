@@ -75,7 +75,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "runs_dashboard.web.assets.StaticFilesMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -190,7 +190,7 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = True  # no collectstatic step between the clone and the first page
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_MAX_AGE = 0 if DEBUG else 31_536_000  # every address carries a stamp of its content
-WHITENOISE_ADD_HEADERS_FUNCTION = None
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 # --- language, time ---------------------------------------------------------------------------------------------
 

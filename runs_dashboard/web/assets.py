@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
+from typing import Any
 
 from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import StaticFilesStorage
+from django.http import HttpRequest, HttpResponse
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 
 @cache
@@ -25,3 +28,21 @@ class StampedStaticFilesStorage(StaticFilesStorage):
         address = super().url(name)
         stamp = _stamp(name or "")
         return f"{address}?v={stamp}" if stamp else address
+
+
+class StaticFilesMiddleware(WhiteNoiseMiddleware):
+    """WhiteNoise, with the file's bytes as the answer: Django under ASGI reads a plain file stream whole anyway,
+    and warns of it. The largest of ours has some ten kilobytes."""
+
+    @staticmethod
+    def serve(static_file: Any, request: HttpRequest) -> HttpResponse:
+        found = static_file.get_response(request.method, request.META)
+        content = b""
+        if found.file is not None:
+            with found.file:
+                content = found.file.read()
+        response = HttpResponse(content, status=int(found.status))
+        del response["content-type"]
+        for name, value in found.headers:
+            response[name] = value
+        return response
