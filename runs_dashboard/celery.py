@@ -17,6 +17,9 @@ app.conf.update(
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,  # a broker that is away only delays
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_enable_remote_control=False,
     broker_transport_options={
         "visibility_timeout": 12 * 3600
     },  # the lease decides; a redelivery is refused by the claim

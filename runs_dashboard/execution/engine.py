@@ -7,32 +7,34 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
+from django.utils import timezone
 
 from ..definition.templates import MissingValue, TemplateError
-from ..models import LeaseLost, Run, Status, Step, append_system, seal
+from ..models import LeaseLost, Run, Status, Step, append, seal
 from ..models.working import ERROR_MAX
+from ..text.intake import Line
 from .components import COMPONENTS, Result, StepFailed, Task
 from .components.approval import Paused
 from .control import Control, Interrupted, RunTimeout, StopAsked
+from .patience import patiently
 from .step_log import StepLog
 from .surroundings import MissingSecret, Surroundings
 
 if TYPE_CHECKING:
-    from ..definition.schema import Definition, StepDefinition
+    from ..definition.schema import StepDefinition
 
 logger = logging.getLogger(__name__)
 
 # What a step may report as a metric and the run has a column for (CONTRACT section 1).
 METRIC_COLUMNS = {
-    "cpu_time": None,  # measured, not reported
     "payload_size": "payload_bytes",
     "operations_sent": "operations_sent",
     "operations_received": "operations_received",
     "total_tokens": "total_tokens",
     "tokens": "total_tokens",
 }
-COUNTER_MAX = 2**62
+COUNTER_MAX = 2**48  # of what one attempt may add: thousands of them still fit the column
 
 
 class FlowFailed(Exception):
@@ -44,99 +46,138 @@ class FlowFailed(Exception):
 
 
 def execute(run: Run, control: Control) -> None:
-    """Executes a claimed run to its end, its pause, or its loss. Nothing of it is alive on return."""
-    token = run.token
+    """Executes a claimed run to its end, its pause, or its loss. Nothing of it is alive on return.
+
+    Raises DatabaseError when the database stays away: the lease then says what becomes of the run.
+    """
     walk = Walk(run, control)
     try:
         walk.go()
-        run.finish(Status.SUCCEEDED, token=token, outputs=walk.outputs())
     except Paused:
         return
     except LeaseLost:
         logger.warning("Run %s is not this worker's any more; everything of it was ended.", run.uid)
     except StopAsked:
-        _finish(run, Status.STOPPED, token)
+        walk.finish(Status.STOPPED)
     except RunTimeout:
-        limit = walk.definition.timeout or 0
-        _finish(run, Status.FAILED, token, error=f"The run took longer than its {limit:g} s and was ended.")
+        walk.finish(Status.FAILED, error=f"The run took longer than its {walk.timeout:g} s and was ended.")
     except Interrupted:
-        _interrupt(run, walk.definition, token)
+        walk.interrupt()
     except FlowFailed as failure:
-        _finish(
-            run,
-            Status.FAILED,
-            token,
-            error=str(failure),
-            error_step=failure.step,
-            error_line=walk.error_line,
-            outputs=walk.outputs(),
-        )
+        walk.finish(Status.FAILED, error=str(failure), error_step=failure.step, error_line=walk.error_line)
     except Exception as error:
         # Our own fault must not leave a run "running" for ever: it is closed, and the traceback is in our log.
         logger.exception("Run %s met a fault of the product.", run.uid)
-        _finish(run, Status.FAILED, token, error=f"Fault of the product: {type(error).__name__}: {error}")
+        walk.finish(Status.FAILED, error=f"Fault of the product: {type(error).__name__}: {error}")
     finally:
-        walk.surroundings.remove_folder()
-
-
-def _finish(run: Run, status: Status, token: int, **fields: Any) -> None:
-    try:
-        run.finish(status, token=token, **fields)
-    except LeaseLost:
-        logger.warning("Run %s was closed by somebody else before its worker could.", run.uid)
-
-
-def _interrupt(run: Run, definition: Definition, token: int) -> None:
-    reason = "Interrupted: the worker was shut down and its grace was over."
-    try:
-        append_system(run, reason, level=3)
-        if definition.on_worker_lost == "queue":
-            run.close_steps(Status.FAILED, error=reason)
-            run.give_back(token=token, reason=reason)
-        else:
-            run.finish(Status.FAILED, token=token, error=reason)
-    except LeaseLost:
-        logger.warning("Run %s was closed by somebody else before its worker could.", run.uid)
+        walk.tidy()
 
 
 class Walk:
     """One way through a run's steps, from the first that has no result yet."""
 
     def __init__(self, run: Run, control: Control) -> None:
-        self.run, self.control = run, control
-        self.definition = run.version.parsed
-        self.surroundings = Surroundings(run, self.definition)
+        self.run, self.control, self.token = run, control, run.token
+        self.timeout = 0.0
         self.error_line: int | None = None
         self.deadline: float | None = None
-        if self.definition.timeout is not None:
-            self.deadline = time.monotonic() + self.definition.timeout - run.ran_ms / 1000
+        self.log_room = settings.LOG_MAX_BYTES - run.log_bytes
+        self.attempts: dict[str, int] = {}  # those that are there already
+        self.surroundings: Surroundings | None = None
 
     def go(self) -> None:
-        """Raises FlowFailed, Paused, and whatever ends a run from outside."""
+        """Raises FlowFailed, Paused, and whatever ends a run from outside. On return the run has succeeded."""
+        self._prepare()
+        left = [(place, step) for place, step in enumerate(self.definition.steps) if step.id not in self.known.outputs]
+        for place, step in left:
+            self._do(step, place, is_last=step is left[-1][1])
+        if not left:
+            self.finish(Status.SUCCEEDED)
+
+    @property
+    def known(self) -> Surroundings:
+        assert self.surroundings is not None  # noqa: S101  (made before the first step)
+        return self.surroundings
+
+    def _prepare(self) -> None:
+        self.definition = patiently(lambda: self.run.version).parsed
+        if self.definition.timeout is not None:
+            self.timeout = self.definition.timeout
+            self.deadline = time.monotonic() + self.timeout - self.run.ran_ms / 1000
+        self.surroundings = patiently(lambda: Surroundings(self.run, self.definition))
         try:
             self.surroundings.check_secrets()
         except MissingSecret as error:
             raise FlowFailed(str(error)) from None
         if (warning := self.surroundings.warn_of_short_secrets()) and not self.run.line_count:
-            append_system(self.run, warning)
-        done = set(self.run.steps.filter(status=Status.SUCCEEDED).values_list("slug", flat=True))
-        for position, step in enumerate(self.definition.steps):
-            if step.id not in done:
-                self._do(step, position)
+            self._say(warning, level=2)
+        if self.run.token == 1 and not self.run.steps_done:
+            return  # the first claim of a run that keeps nothing: it has no steps yet
+        steps = self.run.steps.order_by("position", "attempt").values_list("slug", "attempt", "status", "outputs")
+        for slug, attempt, status, outputs in patiently(lambda: list(steps)):
+            self.attempts[slug] = attempt
+            if status == Status.SUCCEEDED:
+                self.surroundings.outputs[slug] = outputs
 
     def outputs(self) -> dict[str, Any]:
         """The run's outputs: those of each step that has any, under its id."""
-        steps = self.run.steps.filter(status=Status.SUCCEEDED).order_by("position", "attempt")
-        return {slug: outputs for slug, outputs in steps.values_list("slug", "outputs") if outputs}
+        known = self.surroundings.outputs if self.surroundings is not None else {}
+        return {slug: outputs for slug, outputs in known.items() if outputs}
 
-    def _do(self, definition: StepDefinition, position: int) -> None:
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def finish(self, status: Status, **fields: Any) -> None:
+        """The run's end, unless somebody else has closed it."""
+        try:
+            patiently(lambda: self.run.finish(status, token=self.token, outputs=self.outputs(), **fields))
+        except LeaseLost:
+            logger.warning("Run %s was closed by somebody else before its worker could.", self.run.uid)
+
+    def interrupt(self) -> None:
+        """The worker ends before the run does: the flow says whether it is tried again elsewhere."""
+        reason = "Interrupted: the worker was shut down and its grace was over."
+        try:
+            self._say(reason, level=3)
+            if self.definition.on_worker_lost == "queue":
+                patiently(lambda: self._give_back(reason))
+                return
+        except LeaseLost:
+            logger.warning("Run %s was closed by somebody else before its worker could.", self.run.uid)
+            return
+        except StopAsked:
+            self.finish(Status.STOPPED)
+            return
+        self.finish(Status.FAILED, error=reason)
+
+    def _give_back(self, reason: str) -> None:
+        with transaction.atomic():
+            self.run.give_back(token=self.token, reason=reason)
+            if self.run.stop_requested_at is not None:
+                raise StopAsked  # nobody would pass it on to a waiting run
+            self.run.close_steps(Status.FAILED, error=reason)
+
+    def tidy(self) -> None:
+        """Removes the run's folder."""
+        if self.surroundings is not None:
+            try:
+                self.surroundings.remove_folder()
+            except OSError as error:
+                logger.warning("The folder of run %s cannot be removed: %s", self.run.uid, error)
+
+    def _say(self, message: str, *, level: int) -> None:
+        line = Line(message, level, None, timezone.now().timestamp(), is_system=True)
+        patiently(lambda: append(self.run, [line], token=self.token))
+
+    # --- a step -----------------------------------------------------------------------------------------------------
+
+    def _do(self, definition: StepDefinition, position: int, *, is_last: bool) -> None:
         """Tries a step until it succeeds or its attempts are used up."""
-        known = self.run.steps.filter(slug=definition.id).aggregate(last=models.Max("attempt"))["last"] or 0
+        known = self.attempts.get(definition.id, 0)
         tried = 0
         while True:
             self.control.check()
             tried += 1
-            failure = self._try(definition, position, known + tried)
+            failure = self._try(definition, position, known + tried, is_last=is_last)
             if failure is None:
                 return
             if tried >= definition.retry.attempts:
@@ -149,71 +190,95 @@ class Walk:
         if left is not None and left <= seconds:
             raise RunTimeout
 
-    def _try(self, definition: StepDefinition, position: int, attempt: int) -> str | None:
+    def _try(self, definition: StepDefinition, position: int, attempt: int, *, is_last: bool) -> str | None:
         """One attempt. Returns why it failed, or None."""
-        step = Step.begin(self.run, definition, position=position, attempt=attempt)
-        limit = (self.definition.log or {}).get("max_bytes", settings.STEP_LOG_MAX_BYTES)
-        log = StepLog(self.run, step, redactor=self.surroundings.redactor, max_bytes=limit)
-        task = Task(self.run, step, definition, self.surroundings, log, self.control, self.deadline)
+        task = self._begin(definition, position, attempt)
         try:
             result = COMPONENTS[definition.component](task)
-            log.close()
+            task.log.close()
         except StepFailed as failure:
             return self._fail(task, str(failure), failure)
         except (MissingValue, TemplateError) as error:
             return self._fail(task, str(error), None)
         except (StopAsked, Interrupted, RunTimeout) as ending:
-            log.close()
+            task.log.close()
             status = Status.STOPPED if isinstance(ending, StopAsked) else Status.FAILED
             self._end(task, status, error=_describe(ending))
             raise
-        self._end(task, Status.SUCCEEDED, result)
+        self._end(task, Status.SUCCEEDED, result, is_last=is_last)
         return None
+
+    def _begin(self, definition: StepDefinition, position: int, attempt: int) -> Task:
+        def begin() -> Step:
+            with self.run.held(self.token):
+                return Step.begin(self.run, definition, position=position, attempt=attempt)
+
+        step = patiently(begin)
+        limit = (self.definition.log or {}).get("max_bytes", settings.STEP_LOG_MAX_BYTES)
+        log = StepLog(
+            self.run,
+            step,
+            self.control,
+            redactor=self.known.redactor,
+            max_bytes=max(0, min(limit, self.log_room)),
+            max_line=settings.LOG_LINE_MAX,
+        )
+        return Task(self.run, step, definition, self.known, log, self.control, self.deadline)
 
     def _fail(self, task: Task, message: str, failure: StepFailed | None) -> str:
         task.log.close()
-        message = self.surroundings.redactor.redact(message)[:ERROR_MAX]
+        message = task.mask(message)[:ERROR_MAX]
         result = Result(outputs=failure.outputs, exit_code=failure.exit_code) if failure else Result()
         self._end(task, Status.FAILED, result, error=message)
         self.error_line = task.log.error_line or self.error_line
         return message
 
-    def _end(self, task: Task, status: Status, result: Result | None = None, *, error: str = "") -> None:
+    def _end(
+        self, task: Task, status: Status, result: Result | None = None, *, error: str = "", is_last: bool = False
+    ) -> None:
+        """Ends the attempt; with the last step the run, in the same transaction."""
         result = result or Result()
-        self._account(task)
-        task.step.end(
-            status,
-            error=error,
-            outputs=result.outputs,
-            exit_code=result.exit_code,
-            cpu_ms=round(task.cpu_seconds * 1000),
-            **task.log.counts(),
-        )
-        if task.log.line_count:
-            seal(self.run, task.step)
+        self.log_room -= task.log.taken_bytes
+        if task.log.batch_count > 1:
+            patiently(lambda: seal(self.run, task.step))
+        if status == Status.SUCCEEDED:
+            self.known.outputs[task.definition.id] = result.outputs
 
-    def _account(self, task: Task) -> None:
-        """Adds what the attempt used and reported to the run, if the run is still ours."""
-        changes: dict[str, Any] = {}
-        if cpu_ms := round(task.cpu_seconds * 1000):
-            changes["cpu_ms"] = models.F("cpu_ms") + cpu_ms
-        sizes = {"payload_bytes": float(task.payload_bytes)} if task.payload_bytes else {}
+        def write() -> None:
+            if task.tracked:
+                self.run.track(task.tracked)
+            task.step.end(
+                status,
+                error=error,
+                outputs=result.outputs,
+                exit_code=result.exit_code,
+                cpu_ms=round(task.cpu_seconds * 1000),
+                of_run=self._account(task),
+                **task.log.counts(),
+            )
+            if is_last:
+                self.run.finish(Status.SUCCEEDED, token=self.token, outputs=self.outputs())
+
+        task.store(write)
+
+    def _account(self, task: Task) -> dict[str, Any]:
+        """What the attempt used and reported, as changes of the run's columns."""
+        sizes = {"cpu_ms": task.cpu_seconds * 1000, "payload_bytes": float(task.payload_bytes)}
         others: dict[str, float] = {}
         for name, value in task.metrics.items():
             column = METRIC_COLUMNS.get(name)
-            if column is not None:
-                sizes[column] = sizes.get(column, 0.0) + value
-            else:
+            if column is None:
                 others[name] = value
-        for column, value in sizes.items():
-            changes[column] = models.F(column) + int(min(max(value, 0), COUNTER_MAX))
+            else:
+                sizes[column] = sizes.get(column, 0.0) + value
+        changes: dict[str, Any] = {
+            column: models.F(column) + int(min(max(value, 0), COUNTER_MAX))
+            for column, value in sizes.items()
+            if value >= 1
+        }
         if others:
-            self.run.metrics = self.run.metrics | others
-            changes["metrics"] = self.run.metrics
-        if changes:
-            Run.across_tenants.filter(pk=self.run.pk, token=task.log.token).update(**changes)
-        if task.tracked:
-            self.run.track(task.tracked)
+            self.run.metrics = changes["metrics"] = self.run.metrics | others
+        return changes
 
 
 def _describe(ending: Exception) -> str:

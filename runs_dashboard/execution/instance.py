@@ -1,18 +1,48 @@
-"""Which installation the processes on this machine belong to."""
+"""Which installation the processes on this machine belong to, and which process a worker is."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
+import secrets
 from functools import cache
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-if TYPE_CHECKING:
-    from ..models import Run
+from . import proctree
 
-HOST = platform.node()
+if TYPE_CHECKING:
+    from ..models import Run, Worker
+
+NAME_MAX = 60
+
+
+@cache
+def host() -> str:
+    """This machine's name; of containers that share one, each has a name of its own, as its processes are its own."""
+    name = platform.node()[:NAME_MAX]
+    try:
+        namespace = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return name
+    return name if namespace == _FIRST_NAMESPACE else f"{name}-{namespace}"
+
+
+_FIRST_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO, include/linux/proc_ns.h
+
+
+def make_worker_name() -> str:
+    """A name for this process as a worker: no other process has had it, whatever the clock says."""
+    own = proctree.look_at(os.getpid())
+    return f"{host()}-{secrets.token_hex(2)}-{os.getpid()}-{own.started if own else 0}"
+
+
+def is_running(worker: Worker) -> bool:
+    """Whether a worker of this machine lives. Its number alone may be another process's by now."""
+    process = proctree.look_at(worker.pid)
+    return process is not None and not process.is_zombie and worker.name.endswith(f"-{worker.pid}-{process.started}")
 
 
 @cache

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
-import psutil
 from django.db import models
 from django.db.models.functions import Now
 
 from ..models import LIVE, REAPER, Run, Status, StatusConflict, Worker, append_system, move
 from ..text.fingerprint import fingerprint
-from .instance import HOST, instance_prefix, read_scope
+from .instance import host, instance_prefix, is_running, read_scope, scope_of
 from .process import kill_scope, live_scopes
+from .surroundings import remove, work_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
 
 def expire_dead_workers() -> None:
     """Ends at once the leases of workers of this machine whose process is gone: no need to wait for their time."""
-    for worker in Worker.objects.filter(host=HOST):
-        if _is_running(worker):
+    for worker in Worker.objects.filter(host=host()):
+        if is_running(worker):
             continue
         leases = Run.across_tenants.filter(worker=worker.name)
         if leases.exists():
@@ -29,34 +34,43 @@ def expire_dead_workers() -> None:
             worker.delete()
 
 
-def _is_running(worker: Worker) -> bool:
-    try:
-        # A process that began after the worker's row did has only got its number.
-        return psutil.Process(worker.pid).create_time() <= worker.started_at.timestamp() + 1
-    except psutil.Error:
-        return False
-
-
 def sweep_processes() -> int:
     """Kills what is left on this machine of runs that no worker holds. Returns how many processes went."""
-    gone = 0
     scopes = {scope: known for scope in live_scopes(instance_prefix()) if (known := read_scope(scope))}
-    held = {
-        (pk, token)
-        for pk, token in Run.across_tenants.filter(
-            pk__in={pk for pk, _ in scopes.values()}, status=Status.RUNNING, lease_until__gt=Now()
-        ).values_list("pk", "token")
-    }
-    for scope, known in scopes.items():
-        if known not in held:
-            gone += len(kill_scope(scope))
-    return gone
+    held = _held({pk for pk, _ in scopes.values()})
+    return sum(len(kill_scope(scope)) for scope, known in scopes.items() if known not in held)
 
 
-def reap() -> int:
-    """Closes runs whose lease is over, reported runs that fell silent, approvals nobody gave. Returns how many."""
+def sweep_folders() -> int:
+    """Removes the private folders of runs that no worker holds: a killed worker left them. Returns how many."""
+    folders: dict[tuple[int, int], Path] = {}
+    for folder in work_folder().glob("*-*"):
+        pk, _, token = folder.name.partition("-")
+        if pk.isdigit() and token.isdigit():
+            folders[int(pk), int(token)] = folder
+    left = folders.keys() - _held({pk for pk, _ in folders})
+    for known in left:
+        try:
+            remove(folders[known])
+        except OSError as error:
+            logger.warning("The folder %s cannot be removed: %s", folders[known], error)
+    return len(left)
+
+
+def _held(pks: set[int]) -> set[tuple[int, int]]:
+    """Of these runs those that a worker holds, with their token: also under a lapsed lease, which is the reaper's."""
+    rows = Run.across_tenants.filter(pk__in=pks, status=Status.RUNNING)
+    return set(rows.values_list("pk", "token"))
+
+
+def reap(*, spare: Collection[int] = ()) -> int:
+    """Closes runs whose lease is over, reported runs that fell silent, approvals nobody gave. Returns how many.
+
+    spare: runs that the caller itself works on, so that it knows better than their lease.
+    """
     count = 0
-    for run in Run.across_tenants.lapsed().filter(status=Status.RUNNING).select_related("version", "flow")[:100]:
+    lapsed = Run.across_tenants.lapsed().filter(status=Status.RUNNING).exclude(pk__in=spare)
+    for run in lapsed.select_related("version", "flow")[:100]:
         count += _reap_lapsed(run)
     for run in Run.across_tenants.silent().select_related("flow")[:100]:
         count += _fail(
@@ -72,12 +86,11 @@ def reap() -> int:
 
 def _reap_lapsed(run: Run) -> int:
     worker = Worker.objects.filter(name=run.worker).first()
-    is_here = worker is not None and worker.host == HOST
-    if is_here:
-        kill_scope(f"{instance_prefix()}{run.pk}:{run.token}")
+    is_here = worker is not None and worker.host == host()
+    kill_scope(scope_of(run))
     name = run.worker
     reason = f"{name} has not been heard of for longer than its lease."
-    if is_here and worker is not None and not _is_running(worker):
+    if is_here and worker is not None and not is_running(worker):
         reason = f"the process of {name} has ended without a word."
     closed = run.lose(reason=reason, is_confirmed_dead=is_here)
     if closed is None:
@@ -87,7 +100,7 @@ def _reap_lapsed(run: Run) -> int:
     return 1
 
 
-def _fail(run: Run, error: str, *, where: models.Q, **fields: object) -> int:
+def _fail(run: Run, error: str, *, where: models.Q, **fields: Any) -> int:
     try:
         closed = move(
             run,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from ..models import Flow, FlowDisabled
@@ -20,6 +21,11 @@ def start_due() -> int:
             run = flow.fire(now)
         except FlowDisabled as refusal:
             logger.warning("Schedule of %s: %s", flow.slug, refusal)
+            continue
+        except DatabaseError:
+            raise
+        except Exception:
+            logger.exception("Schedule of %s cannot be read; the others go on.", flow.slug)
             continue
         count += run is not None
     return count

@@ -5,36 +5,47 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import connection, models
 
 from ..models import append
 from ..text.ansi import strip
-from ..text.intake import Intake, Line
+from ..text.intake import Intake, Line, clean
+from .control import Interrupted
+from .patience import AGAIN_SECONDS, AWAY, PATIENCE_SECONDS, let_go, patiently
 
 if TYPE_CHECKING:
     from ..models import Run, Step
     from ..text.intake import Redactor
+    from .control import Control
 
 FLUSH_SECONDS = 0.1  # a printed line is in the database this soon
 FLUSH_LINES = 4_000
 FLUSH_BYTES = 512 * 1024
-DATABASE_PATIENCE = 300.0  # seconds that an unreachable database is waited for; the program waits too
+HELD_BYTES = 8 * 2**20  # held while the database is away; then the program waits
 
 
 class StepLog:
-    """Takes what a step's program prints, and what the product itself has to say of the step."""
+    """Takes what a step's program prints, and what the product itself has to say of the step.
 
-    def __init__(self, run: Run, step: Step, *, redactor: Redactor, max_bytes: int | None = None) -> None:
-        self.run, self.step, self.token = run, step, run.token
+    max_bytes: of the program's output; what follows is counted and said, not kept; max_line: characters.
+    """
+
+    def __init__(
+        self, run: Run, step: Step, control: Control, *, redactor: Redactor, max_bytes: int, max_line: int
+    ) -> None:
+        self.run, self.step, self.token, self.control = run, step, run.token, control
         self.redactor = redactor
-        self.max_bytes = max_bytes if max_bytes is not None else settings.STEP_LOG_MAX_BYTES
-        self.intakes = {name: Intake(name, redactor, max_line=settings.LOG_LINE_MAX) for name in ("stdout", "stderr")}
+        self.max_bytes = max_bytes
+        self.intakes = {name: Intake(name, redactor, max_line=max_line) for name in ("stdout", "stderr")}
         self.pending: list[Line] = []
         self.pending_bytes = 0
-        self.flushed_at = 0.0
+        self.stored_at = 0.0
+        self.away_since: float | None = None
         self.taken_bytes = 0
+        self.is_full = False
         self.dropped_bytes = self.dropped_lines = 0
+        self.is_drop_open: dict[str, bool] = {}  # stream → does its last dropped line lack its end
+        self.batch_count = 0
         self.line_count = self.warning_count = self.error_count = 0
         self.last_line = run.line_count
         self.error_line: int | None = None
@@ -42,114 +53,138 @@ class StepLog:
         self.last_stderr = ""
 
     def take(self, stream: str, data: bytes) -> None:
-        """Bytes that the program printed. Blocks while the database is slower than the program."""
-        room = self.max_bytes - self.taken_bytes
-        if room <= 0:
+        """Bytes that the program printed. Blocks while the database is slower than the program. Raises LeaseLost."""
+        if not self.is_full and self.taken_bytes + len(data) > self.max_bytes:
+            # Cut behind a whole line, so that no half line pretends to be one.
+            cut = data.rfind(b"\n", 0, self.max_bytes - self.taken_bytes) + 1
+            if cut:
+                self._hold(self.intakes[stream].feed(data[:cut]), cut)
+            self.is_full, data = True, data[cut:]
+            self.say(
+                f"The log limit of {self.max_bytes:,} bytes is reached: "
+                "what follows is counted and not kept. The step goes on.",
+                level=2,
+            )
+        if self.is_full:
             self.dropped_bytes += len(data)
             self.dropped_lines += data.count(b"\n")
+            self.is_drop_open[stream] = not data.endswith(b"\n")
             return
         self.taken_bytes += len(data)
-        if len(data) > room:
-            # Cut behind a whole line, so that no half line pretends to be one.
-            cut = data.rfind(b"\n", 0, room) + 1
-            self._hold(self.intakes[stream].feed(data[:cut]), cut)
-            self.taken_bytes = self.max_bytes
-            self._announce_cap()
-            self.take(stream, data[cut:])
-            return
         self._hold(self.intakes[stream].feed(data), len(data))
 
     def say(self, message: str, *, level: int = 1) -> None:
         """A line of the product's own."""
-        text = self.redactor.redact(message)
+        text = self.redactor.redact(clean(message))
         self._hold([Line(text, level, None, time.time(), is_system=True)], len(text))
 
     def write(self, message: str, *, level: int = 1) -> int:
         """A line of the step itself, stored at once. Returns its number."""
-        text = self.redactor.redact(message)
+        text = self.redactor.redact(clean(message))
         self._hold([Line(text, level, None, time.time())], len(text))
-        self.flush()
+        self._store_all()
         return self.last_line
 
     def tick(self) -> None:
         """Called often: stores what has waited long enough."""
-        if self.pending and time.monotonic() - self.flushed_at >= FLUSH_SECONDS:
-            self.flush()
+        if self.pending and time.monotonic() - self.stored_at >= FLUSH_SECONDS:
+            self._store()
+        let_go()
 
     def close(self) -> None:
-        """The step's output is over: stores the rest and says what was dropped."""
-        for intake in self.intakes.values():
+        """The step's output is over: stores the rest and says what was dropped. May be called again."""
+        for name, intake in self.intakes.items():
             rest = intake.flush()
-            if self.dropped_bytes:
-                rest = []  # the end of a cut output belongs to what was dropped, and is counted there
-            self._hold(rest, sum(len(line.message) for line in rest))
+            size = sum(len(line.message.encode()) for line in rest)
+            if name in self.is_drop_open:
+                self.dropped_bytes += size  # the beginning of a line whose end was dropped, and counted
+            else:
+                self._hold(rest, size)
+        self.dropped_lines += sum(self.is_drop_open.values())
         if self.dropped_bytes:
-            lines = f"{self.dropped_lines:,} lines" if self.dropped_lines != 1 else "1 line"
-            self.say(f"{lines} ({self.dropped_bytes:,} bytes) were printed after the limit and are not kept.", level=2)
-            type(self.run).across_tenants.filter(pk=self.run.pk, token=self.token).update(
-                dropped_lines=self.run.dropped_lines + self.dropped_lines
-            )
-            self.run.dropped_lines += self.dropped_lines
-        self.flush()
+            lines = f"{self.dropped_lines:,} line{'s' if self.dropped_lines != 1 else ''}"
+            self.say(f"Dropped: {lines} ({self.dropped_bytes:,} bytes) printed after the limit.", level=2)
+            patiently(self._count_dropped)
+        self.is_drop_open = {}
+        self.dropped_bytes = self.dropped_lines = 0
+        self._store_all()
 
-    def _announce_cap(self) -> None:
-        self.say(
-            f"The log limit of {self.max_bytes:,} bytes a step is reached: "
-            "what follows is counted and not kept. The step goes on.",
-            level=2,
-        )
+    def _count_dropped(self) -> None:
+        rows = type(self.run).across_tenants.filter(pk=self.run.pk, token=self.token)
+        rows.update(dropped_lines=models.F("dropped_lines") + self.dropped_lines)
 
     def _hold(self, lines: list[Line], size: int) -> None:
         if not lines:
             return
         self.pending.extend(lines)
         self.pending_bytes += size
-        is_due = time.monotonic() - self.flushed_at >= FLUSH_SECONDS
+        is_due = time.monotonic() - self.stored_at >= FLUSH_SECONDS
         if is_due or self.pending_bytes >= FLUSH_BYTES or len(self.pending) >= FLUSH_LINES:
-            self.flush()
+            self._store()
+            while self.pending_bytes >= HELD_BYTES:
+                self._wait()
+                self._store()
 
-    def flush(self) -> None:
-        """Stores what is held. Raises LeaseLost when the run is another worker's."""
-        lines, self.pending, self.pending_bytes = self.pending, [], 0
-        if lines:
-            first = self.last_line + 1
-            self.last_line = self._append(lines)
-            self._count(lines, first)
-        self.flushed_at = time.monotonic()
+    def _store_all(self) -> None:
+        while self.pending and not self._store():
+            self._wait()
 
-    def _append(self, lines: list[Line]) -> int:
-        give_up_at = time.monotonic() + DATABASE_PATIENCE
-        while True:
-            try:
-                return append(self.run, lines, step=self.step, token=self.token)
-            except (OperationalError, InterfaceError):
-                if time.monotonic() > give_up_at:
-                    raise
-            time.sleep(0.2)  # between two tries at a database that is away
-            known = self._read_count()
-            if known is not None and known >= self.last_line + len(lines):
-                return known  # it was committed, only the answer was lost
+    def _wait(self) -> None:
+        if self.control.is_interrupted:
+            raise Interrupted
+        time.sleep(AGAIN_SECONDS / 4)
 
-    def _read_count(self) -> int | None:
-        close_old_connections()
+    def _store(self) -> bool:
+        """Stores what is held; while the database is away it stays held. Returns whether it was stored.
+
+        Raises LeaseLost, or what the database says when it has been away for too long.
+        """
+        now = time.monotonic()
+        if self.away_since is not None and now - self.stored_at < AGAIN_SECONDS:
+            return False
+        self.stored_at = now
         try:
-            rows = type(self.run).across_tenants.filter(pk=self.run.pk, token=self.token)
-            return rows.values_list("line_count", flat=True).first()
-        except (OperationalError, InterfaceError):
-            return None
+            if self.away_since is not None:
+                self._forget_what_arrived()
+            if self.pending:
+                last = append(self.run, self.pending, step=self.step, token=self.token)
+                self._account(self.pending, last)
+        except AWAY:
+            self.away_since = self.away_since or now
+            if now - self.away_since > PATIENCE_SECONDS:
+                raise
+            connection.close()
+            return False
+        self.away_since = None
+        self.pending, self.pending_bytes = [], 0
+        self.stored_at = time.monotonic()
+        return True
 
-    def _count(self, lines: list[Line], first: int) -> None:
+    def _forget_what_arrived(self) -> None:
+        """Of a batch that failed the database may have kept all, and only its answer was lost."""
+        rows = type(self.run).across_tenants.filter(pk=self.run.pk, token=self.token)
+        known = rows.values_list("line_count", flat=True).first()
+        if known is not None and known > self.last_line:
+            arrived = known - self.last_line
+            self._account(self.pending[:arrived], known)
+            self.pending = self.pending[arrived:]
+
+    def _account(self, lines: list[Line], last: int) -> None:
+        self.batch_count += 1
+        self.last_line = last
         self.line_count += len(lines)
-        for place, line in enumerate(lines):
-            if line.level == 2:
-                self.warning_count += 1
-            elif line.level >= 3:
-                self.error_count += 1
-                self.error_line = first + place
-                self.error_text = line.message
-        last = lines[-1]
-        if last.stream == "stderr" and last.message.strip():
-            self.last_stderr = last.message
+        levels = [line.level for line in lines]
+        self.warning_count += levels.count(2)
+        worst = max(levels)
+        if worst >= 3:
+            places = [place for place, level in enumerate(levels) if level >= 3]
+            self.error_count += len(places)
+            self.error_line = last - len(lines) + 1 + places[-1]
+            self.error_text = lines[places[-1]].message
+        for line in reversed(lines):
+            if line.stream == "stderr" and line.message.strip():
+                self.last_stderr = line.message
+                break
 
     def describe_error(self) -> str:
         """What the output says of a failure: its last error line, else the last line on stderr, as plain text."""

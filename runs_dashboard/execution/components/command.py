@@ -11,6 +11,7 @@ from ...definition.templates import fill
 from ...text.report import parse_report
 from ..control import Interrupted, RunTimeout, StopAsked
 from ..instance import scope_of
+from ..patience import let_go, patiently
 from ..process import CannotStart, Stop, supervise
 from .task import Result, StepFailed, Task
 
@@ -26,8 +27,11 @@ def perform(task: Task) -> Result:
     """Runs the program to its end. Raises StepFailed, StopAsked, Interrupted, RunTimeout, LeaseLost."""
     context = task.surroundings.context()
     own = {name: fill(str(value), context) for name, value in task.options.get("env", {}).items()}
-    env = task.surroundings.program_environment(task.definition, task.step.attempt, own)
+    env, too_long = task.surroundings.program_environment(task.definition, task.step.attempt, own)
+    if too_long:
+        task.log.say(f"Too long for the environment: {', '.join(too_long)}. The file RUN_ARGS has all inputs.", level=2)
     report = Path(env["RUN_REPORT"])
+    let_go()
     try:
         outcome = supervise(
             list(task.options["run"]),
@@ -59,9 +63,13 @@ def _tell(task: Task, stage: str, detail: dict[str, Any]) -> None:
         task.log.say(f"The program ended and left {count} running processes behind; they were ended.", level=2)
     elif stage == "beyond_reach":
         task.log.say(f"Processes {detail.get('pids')} cannot be signalled by this worker.", level=3)
-        task.run.climb(stage, token=task.log.token, **detail)
+        _climb(task, stage, detail)
     else:
-        task.run.climb(stage, token=task.log.token, **detail)
+        _climb(task, stage, detail)
+
+
+def _climb(task: Task, stage: str, detail: dict[str, Any]) -> None:
+    patiently(lambda: task.run.climb(stage, token=task.log.token, **detail))
 
 
 def _judge(task: Task, outcome: Outcome, outputs: dict[str, Any]) -> Result:
@@ -96,8 +104,7 @@ def _read_report(task: Task, path: Path) -> dict[str, Any]:
     for problem in report.problems:
         task.log.say(f"Report file: {problem}", level=2)
     for name, value in report.metrics.items():
-        task.metrics[name] = task.metrics.get(name, 0) + value
-    redact = task.surroundings.redactor.redact
-    task.tracked += [(redact(key), redact(value)) for key, value in report.tracked]
+        task.count(name, value)
+    task.tracked += [(task.mask(key), task.mask(value)) for key, value in report.tracked]
     outputs: dict[str, Any] = task.surroundings.redactor.redact_json(report.outputs)
     return outputs

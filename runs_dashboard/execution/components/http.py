@@ -12,7 +12,7 @@ from ...definition.templates import fill, fill_tree
 from ...models import Payload
 from ...text.intake import clean, clean_json
 from .. import outbound
-from ..control import StopAsked
+from ..control import RunTimeout, StopAsked
 from .task import Result, StepFailed, Task
 
 if TYPE_CHECKING:
@@ -49,8 +49,10 @@ def perform(task: Task) -> Result:
         raise StopAsked from None
     except outbound.Failed as error:
         line = task.log.write(f"{method} {url}: {error}", level=3)
-        _keep(task, line, "request", headers, body or b"", "", False)
-        raise StepFailed(task.surroundings.redactor.redact(f"{method} {url}: {error}")) from None
+        _keep(task, line, "request", headers, body or b"", headers.get("Content-Type", ""), False)
+        if task.is_run_over():
+            raise RunTimeout from None
+        raise StepFailed(f"{method} {url}: {error}") from None
     return _judge(task, method, url, headers, body or b"", answer)
 
 
@@ -64,14 +66,14 @@ def _judge(task: Task, method: str, url: str, headers: dict[str, str], body: byt
     _keep(task, line, "request", headers, body, headers.get("Content-Type", ""), False)
     kind = answer.headers.get("content-type", "")
     _keep(task, line, "response", answer.headers, answer.body, kind, answer.is_truncated)
-    task.metrics["operations_sent"] = task.metrics.get("operations_sent", 0) + 1
-    task.metrics["operations_received"] = task.metrics.get("operations_received", 0) + 1
+    task.count("operations_sent", 1)
+    task.count("operations_received", 1)
     outputs = {"status": answer.status, "body": _decode(answer.body, kind)}
     outputs = task.surroundings.redactor.redact_json(outputs)
     if not is_fine:
         reason = f"{method} {url} answered {answer.status}"
         reason += f", expected {', '.join(map(str, wanted))}." if wanted else "."
-        raise StepFailed(task.surroundings.redactor.redact(reason), outputs=outputs)
+        raise StepFailed(reason, outputs=outputs)
     return Result(outputs=outputs)
 
 
@@ -99,19 +101,19 @@ def _decode(body: bytes, kind: str) -> Any:
 def _keep(
     task: Task, line: int, kind: str, headers: dict[str, str], body: bytes, content_type: str, is_truncated: bool
 ) -> None:
-    redact = task.surroundings.redactor.redact
     limit = settings.PAYLOAD_MAX_BYTES
-    text = redact(clean(body.decode("utf-8", "replace")))
-    Payload.across_tenants.create(
+    text = task.mask(body.decode("utf-8", "replace"))
+    payload = Payload(
         tenant_id=task.run.tenant_id,
         run=task.run,
         step=task.step,
         line=line,
         kind=kind,
         content_type=clean(content_type)[:100],
-        headers={clean(name): redact(clean(value)) for name, value in headers.items()},
+        headers={clean(name): task.mask(value) for name, value in headers.items()},
         body=text[:limit],
         size=len(body),
         is_truncated=is_truncated or len(text) > limit,
     )
+    task.store(lambda: payload.save(force_insert=True))
     task.payload_bytes += len(body)

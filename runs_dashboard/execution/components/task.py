@@ -6,9 +6,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ...text.intake import clean
 from ..control import RunTimeout
+from ..patience import patiently
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ...definition.schema import StepDefinition
     from ...models import Run, Step
     from ..control import Control
@@ -65,3 +69,19 @@ class Task:
 
     def is_run_over(self) -> bool:
         return self.run_deadline is not None and time.monotonic() >= self.run_deadline
+
+    def mask(self, text: str) -> str:
+        """Any text, clean and without secrets: what may be stored."""
+        return self.surroundings.redactor.redact(clean(text))
+
+    def count(self, metric: str, amount: float) -> None:
+        self.metrics[metric] = self.metrics.get(metric, 0) + amount
+
+    def store(self, act: Callable[[], object]) -> None:
+        """Writes something of the run in a transaction in which the worker's claim stands. Raises LeaseLost."""
+
+        def write() -> None:
+            with self.run.held(self.log.token):
+                act()
+
+        patiently(write)

@@ -1,0 +1,66 @@
+"""What every worker does beside executing runs: close what others left, start what is due, make files."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+
+from .downloads import make_next
+from .reaper import expire_dead_workers, reap, sweep_folders, sweep_processes
+from .scheduler import start_due
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .worker import EmbeddedWorker
+
+HOUSEKEEPING_SECONDS = 1.0
+SWEEP_SECONDS = 30.0
+DOWNLOAD_LOOK_SECONDS = 0.3
+
+
+class Housekeeping:
+    """The chores of one worker's threads."""
+
+    def __init__(self, worker: EmbeddedWorker) -> None:
+        self.worker = worker
+        self.swept_at = self.trusted_from = 0.0
+
+    def open(self) -> None:
+        """Before the first run: nothing of a dead worker of this machine stays."""
+        expire_dead_workers()
+        reap()
+        self._sweep()
+
+    def chores(self) -> list[tuple[str, Callable[[], None], float]]:
+        """Each chore's name, its work, and the seconds between two times."""
+        return [
+            ("housekeeping", self._keep_house, HOUSEKEEPING_SECONDS),
+            ("downloads", self._make_downloads, DOWNLOAD_LOOK_SECONDS),
+        ]
+
+    def _keep_house(self) -> None:
+        try:
+            expire_dead_workers()
+            if time.monotonic() >= self.trusted_from:
+                reap(spare=set(self.worker.active))
+            if not self.worker.is_draining:
+                start_due()
+            if time.monotonic() - self.swept_at > SWEEP_SECONDS:
+                self._sweep()
+        except DatabaseError:
+            # Nobody could renew a lease meanwhile: living workers get time to, before their runs are taken for lost.
+            self.trusted_from = time.monotonic() + settings.LEASE_SECONDS
+            raise
+
+    def _sweep(self) -> None:
+        sweep_processes()
+        sweep_folders()
+        self.swept_at = time.monotonic()
+
+    def _make_downloads(self) -> None:
+        while not self.worker.is_draining and make_next(self.worker.name):
+            continue

@@ -1,0 +1,22 @@
+"""Settings for the tests of the worker: a data folder of the test's own, and short times."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_django import Settings
+
+
+@pytest.fixture
+def quick(settings: Settings, tmp_path: Path) -> Settings:
+    """The worker's times are a test's, its folder too."""
+    settings.DATA_DIR = tmp_path
+    settings.LEASE_SECONDS, settings.BEAT_SECONDS = 4.0, 0.2
+    settings.STOP_GRACE_SECONDS = 0.5
+    settings.DRAIN_SECONDS = 0.5
+    return settings
