@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
@@ -71,12 +72,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failed test shows what the real products that it used have printed."""
-    report = yield
+    # Python 3.11 fails when a parse for a traceback is entered twice, and a collection in the midst of one does
+    # that: it logs the traceback of a task that nobody waited for.
+    gc.disable()
+    try:
+        report = yield
+    finally:
+        gc.enable()
     if report.failed:
         for name, value in getattr(item, "funcargs", {}).items():
             if isinstance(value, Product):
