@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..definition.inputs import InputError, from_form
+from ..text.clean import clean_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,13 +117,15 @@ def _hint(spec: Mapping[str, Any], declared: str) -> str:
 def read_args(inputs: Mapping[str, Mapping[str, Any]], sent: QueryDict) -> dict[str, Any]:
     """The args that a form says, of the right types where they can be read so. Raises InputError."""
     if inputs:
-        raw = {name: str(sent[PREFIX + name]) for name in inputs if PREFIX + name in sent}
-        return from_form(inputs, raw)
-    text = sent.get(ALL, "").strip() or "{}"
+        args: Any = from_form(inputs, {name: str(sent[PREFIX + name]) for name in inputs if PREFIX + name in sent})
+    else:
+        try:
+            args = json.loads(sent.get(ALL, "").strip() or "{}")
+        except (ValueError, RecursionError) as error:
+            raise InputError([("", f"not JSON: {error}")]) from None
+        if not isinstance(args, dict):
+            raise InputError([("", 'not a JSON object, such as {"day": "2026-11-22"}')])
     try:
-        args = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError([("", f"not JSON: {error}")]) from None
-    if not isinstance(args, dict):
-        raise InputError([("", 'not a JSON object, such as {"day": "2026-11-22"}')])
-    return args
+        return clean_json(args)
+    except ValueError as error:
+        raise InputError([("", str(error))]) from None

@@ -34,7 +34,7 @@ class Cursor:
         try:
             plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
             moment, _, pk = plain[1:].partition(".")
-            if plain[:1] not in ("o", "n") or len(pk) > 18 or len(moment) > 17:
+            if plain[:1] not in ("o", "n") or len(pk) > 18 or len(moment) > 18:
                 return None
             return cls(plain[0] == "o", EPOCH + int(moment) * MICROSECOND, int(pk))
         except (binascii.Error, ValueError, OverflowError):
