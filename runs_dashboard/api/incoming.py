@@ -10,7 +10,7 @@ import msgspec
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from ..filters import parse_moment
+from ..filters import MILLISECONDS_LIMIT, parse_moment
 from ..models import Report, ReportedLine, Run, StepReport
 from ..text.intake import Line, clean, clean_json
 from ..text.levels import LEVEL_NUMBERS, LEVELS, detect_level
@@ -29,8 +29,12 @@ def read_time(value: bodies.Moment, *loc: str | int) -> datetime | None:
     """ISO 8601 or Unix milliseconds as an aware time. Raises Invalid."""
     if value is None:
         return None
+    if not isinstance(value, str):
+        if not 0 <= value <= MILLISECONDS_LIMIT:
+            raise Invalid("Not a time in Unix milliseconds.", *loc)
+        return datetime.fromtimestamp(value / 1000, UTC)
     try:
-        return parse_moment(value if isinstance(value, str) else f"{value:.0f}")
+        return parse_moment(value)
     except ValidationError as error:
         raise Invalid(error.messages[0], *loc) from None
 
