@@ -38,7 +38,7 @@ def show_levels() -> None:
 
 
 def work() -> None:
-    """Works for INPUT_SECONDS (60) with a progress bar; a stop is answered with a line before it ends."""
+    """Works for INPUT_SECONDS (60) with lines and progress bars; a stop is answered with a line before it ends."""
     signal.signal(signal.SIGTERM, _stop)
     seconds = read_number("INPUT_SECONDS", 60)
     began = time.monotonic()
@@ -46,22 +46,26 @@ def work() -> None:
         say(f"About {seconds} seconds of work in {len(PARTS)} parts. Press {BOLD}Stop{OFF} whenever you like.")
         for number, part in enumerate(PARTS, 1):
             say(f"Part {number} of {len(PARTS)}: {part}")
-            _show_progress(seconds / len(PARTS))
+            _show_work(seconds / len(PARTS))
             say(f"{GREEN}✓{OFF} {part}")
     except _Stopped:
-        say(f"\n{YELLOW}Asked to stop: goodbye.{OFF}")
+        say(f"{YELLOW}Asked to stop: goodbye.{OFF}")
         sys.exit(128 + signal.SIGTERM)
     if seconds >= 60:
         warn("That took a minute. It was meant to.")
     report(output={"parts": len(PARTS)}, metric={"worked_seconds": round(time.monotonic() - began, 1)})
 
 
-def _show_progress(seconds: float) -> None:
-    """Draws one line over and over, as a terminal program does."""
-    steps = max(1, round(seconds / TICK))
-    began = time.monotonic()
+def _show_work(seconds: float) -> None:
+    """Prints a line a second, and at the end draws one line over and over, as a terminal program does."""
+    drawing = 2.0 if seconds >= 4 else seconds
+    lines = int(seconds - drawing)
+    for line in range(1, lines + 1):
+        time.sleep((seconds - drawing) / lines)
+        say(f"{DIM}record {line:2d} of {lines}{OFF} looked at, nothing to complain of")
+    steps = max(1, round(drawing / TICK))
     for step in range(1, steps + 1):
-        time.sleep(max(0.0, began + seconds * step / steps - time.monotonic()))
+        time.sleep(drawing / steps)
         done = round(30 * step / steps)
         bar = f"{GREEN}{'█' * done}{DIM}{'░' * (30 - done)}{OFF}"
         say(f"\r  {bar} {100 * step // steps:3d} %", end="\n" if step == steps else "")
