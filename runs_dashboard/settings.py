@@ -57,7 +57,7 @@ SECRET_KEY = read_secret_key()
 
 INSTALLED_APPS = [
     "runs_dashboard",
-    "django.contrib.admin",
+    "runs_dashboard.admin_site.DashboardAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -196,6 +196,7 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 LANGUAGE_CODE = "en"
 USE_I18N = False
+DATE_FORMAT, TIME_FORMAT, DATETIME_FORMAT = "Y-m-d", "H:i:s", "Y-m-d H:i:s"  # the admin's
 USE_TZ = True
 TIME_ZONE = "UTC"
 

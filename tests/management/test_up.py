@@ -50,7 +50,7 @@ def test_a_second_start_keeps_everything_and_prints_no_password(product: Product
 
     assert "Password" not in second
     assert f"Runs Dashboard: {product.url}\n" in second
-    with product.sign_in() as browser:
+    with product.signed_in() as browser:
         assert browser.get("/runs/").status_code == 200
 
 

@@ -1,0 +1,136 @@
+"""What the admin's windows share: whose rows are shown, what may be done, and lists that never count a large table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+
+from ..admin_site import own_tenants
+from ..models import AuditEntry, Tenant
+from ..models.tenant import TenantRow
+
+if TYPE_CHECKING:
+    from django.db import models
+    from django.forms import ModelForm
+    from django.http import HttpRequest
+
+
+class CappedPaginator(Paginator):
+    """Counts no further than COUNT_LIMIT; what lies beyond is reached by filters."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return rows.order_by().values("pk")[: settings.COUNT_LIMIT].count()
+
+
+class OwnRelatedFilter(admin.RelatedFieldListFilter):
+    """A filter whose choices are the person's own tenants' rows."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        own = own_tenants(request)
+        limit: dict[str, Any] = {}
+        if own is not None:
+            limit = {"pk__in" if field.related_model is Tenant else "tenant_id__in": own}
+        ordering = self.field_admin_ordering(field, request, model_admin)
+        return field.get_choices(include_blank=False, ordering=ordering, limit_choices_to=limit)
+
+
+class Window(admin.ModelAdmin):
+    """A model in the admin. What may be done is said by three words; everything else is for looking."""
+
+    may_add: ClassVar[bool] = False
+    may_change: ClassVar[bool] = False
+    may_delete: ClassVar[bool] = False
+    is_for_superusers: ClassVar[bool] = False
+    heavy: ClassVar[tuple[str, ...]] = ()  # columns that a list does not read
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # each would count
+    list_per_page = 50
+    list_max_show_all = 50
+    ordering = ("-pk",)
+    sortable_by: Any = ()  # a list in another order would sort the whole table
+    save_on_top = False
+
+    # --- rights -------------------------------------------------------------------------------------------------
+
+    def _may(self, request: HttpRequest, is_allowed: bool) -> bool:
+        if self.is_for_superusers and not request.user.is_superuser:
+            return False
+        return is_allowed and self.admin_site.has_permission(request)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._may(request, True)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, True)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self._may(request, self.may_add)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, self.may_change)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, self.may_delete)
+
+    # --- rows ---------------------------------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        rows = super().get_queryset(request)
+        own = own_tenants(request)
+        if own is not None and issubclass(self.model, TenantRow):
+            rows = rows.filter(tenant_id__in=own)
+        match = request.resolver_match
+        if self.heavy and match is not None and (match.url_name or "").endswith("_changelist"):
+            rows = rows.defer(*self.heavy)
+        return rows
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Only rows of the person's own tenants can be chosen, or typed as a number."""
+        own = own_tenants(request)
+        related = db_field.remote_field.model
+        if own is not None and related is Tenant:
+            kwargs["queryset"] = Tenant.objects.filter(pk__in=own)
+        elif issubclass(related, TenantRow):
+            rows = related.across_tenants.all()
+            kwargs["queryset"] = rows if own is None else rows.filter(tenant_id__in=own)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    # --- the audit trail ----------------------------------------------------------------------------------------
+
+    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        self.record(request, obj, "edit" if change else "create", fields=form.changed_data)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self.record(request, obj, "delete", name=str(obj))
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet) -> None:
+        for obj in queryset:
+            self.delete_model(request, obj)
+
+    def record(self, request: HttpRequest, obj: Any, verb: str, **detail: Any) -> None:
+        """Notes an act in the audit trail."""
+        AuditEntry.record(f"{self.opts.model_name}.{verb}", obj, by=request.actor, **detail)  # type: ignore[attr-defined]
+
+
+def link(text: Any, name: str, *args: Any, anchor: str = "") -> str:
+    """A link to a page of the product."""
+    return format_html('<a href="{}{}">{}</a>', reverse(name, args=args), anchor and f"#{anchor}", text)
+
+
+def link_to_list(text: str, model: type[models.Model], **query: Any) -> str:
+    """A link to a list of the admin, filtered."""
+    name = f"admin:runs_dashboard_{model._meta.model_name}_changelist"
+    return format_html('<a href="{}?{}">{}</a>', reverse(name), urlencode(query), text)

@@ -1,0 +1,41 @@
+"""What the machine keeps for itself, and the audit trail: for looking only."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from ..models import AuditEntry, IdempotencyKey, Worker
+from .base import OwnRelatedFilter, Window, link
+
+
+@admin.register(AuditEntry)
+class AuditWindow(Window):
+    list_display = ("at", "action", "actor_name", "address", "object_type", "object_page", "from_status", "to_status")
+    list_filter = (("tenant", OwnRelatedFilter), "object_type")
+    list_select_related = ("run",)
+    search_fields = ("action__exact",)
+    search_help_text = "A whole action, such as run.stop."
+
+    def lookup_allowed(self, lookup: str, value: str, request: object = None) -> bool:
+        return lookup in ("run__id__exact", "actor__id__exact") or super().lookup_allowed(lookup, value, request)
+
+    @admin.display(description="Object")
+    def object_page(self, entry: AuditEntry) -> str:
+        return link(entry.run.short_uid, "run_detail", entry.run.uid) if entry.run is not None else entry.object_id
+
+
+@admin.register(Worker)
+class WorkerWindow(Window):
+    """Workers serve all tenants, so only superusers see them."""
+
+    is_for_superusers = True
+    list_display = ("name", "host", "pid", "slots", "busy", "is_draining", "started_at", "seen_at")
+
+
+@admin.register(IdempotencyKey)
+class IdempotencyKeyWindow(Window):
+    list_display = ("scope", "key", "tenant", "created_at")
+    list_select_related = ("tenant",)
+    list_filter = (("tenant", OwnRelatedFilter),)
+    search_fields = ("key__exact",)
+    search_help_text = "A whole key."
