@@ -54,7 +54,8 @@ def test_fifty_viewers_hold_no_connection_and_no_thread_each(
                 await asyncio.sleep(0.01)
             await asyncio.to_thread(in_thread, lambda: reported.say("hello"))
             assert await asyncio.gather(*tasks) == [[1]] * VIEWERS
-            assert server.usage.num_threads() - threads <= 5  # the four that ask the database, all told
+            # Four that ask the database, and on PostgreSQL the four of its pool.
+            assert server.usage.num_threads() - threads <= 8
             if connection.vendor == "sqlite":
                 # The hub's eye: the file and its two companions. While it is open SQLite keeps the handles of closed
                 # connections for the next ones: as many as there ever were at once, which is one a thread.
