@@ -299,9 +299,11 @@ class Run(Workable, Reportable, Stoppable, Retryable, Leased, TenantRow):
                 paused_until=None,
                 updated_by=by.user,
             )
-            run.steps.filter(status=Status.PAUSED).update(
+            approved = run.steps.filter(status=Status.PAUSED).update(
                 status=Status.SUCCEEDED, finished_at=now, outputs={"approved_by": by.label}
             )
+            run.steps_done += approved
+            run.save(update_fields=["steps_done"])
         return run
 
     def review(self, *, by: Actor) -> Run:
