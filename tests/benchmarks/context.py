@@ -41,7 +41,7 @@ class Context:
 
 @dataclass
 class Meter:
-    """Wall seconds, and CPU seconds of all of a product's processes, between the ends of a block."""
+    """Wall seconds, and CPU seconds of a product's processes, between the ends of a block."""
 
     seconds: float = 0.0
     cpu: float = 0.0
@@ -49,18 +49,29 @@ class Meter:
 
 
 @contextmanager
-def measured(product: Product) -> Iterator[Meter]:
+def measured(product: Product, *, web_only: bool = False) -> Iterator[Meter]:
+    """Measures the block; `web_only` leaves out what the worker does meanwhile, such as indexing."""
     meter = Meter()
-    cpu, began = cpu_seconds(product), time.monotonic()
+    cpu, began = cpu_seconds(product, web_only=web_only), time.monotonic()
     yield meter
     meter.seconds = time.monotonic() - began
-    meter.cpu = cpu_seconds(product) - cpu
+    meter.cpu = cpu_seconds(product, web_only=web_only) - cpu
 
 
-def cpu_seconds(product: Product) -> float:
+def find_web(product: Product) -> psutil.Process:
+    """The child of `up` that answers requests: the one that listens, as its parent does."""
+    (web,) = (
+        process
+        for process in psutil.Process(product.pid).children()
+        if any(one.status == psutil.CONN_LISTEN for one in process.net_connections("tcp"))
+    )
+    return web
+
+
+def cpu_seconds(product: Product, *, web_only: bool = False) -> float:
     """CPU time that the product's processes took so far, with that of their children which ended."""
     total = 0.0
-    for process in product.processes():
+    for process in [find_web(product)] if web_only else product.processes():
         try:
             total += sum(process.cpu_times()[:4])
         except psutil.NoSuchProcess:
