@@ -13,6 +13,7 @@ from ..models import Flow, Role, Run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from django.http import QueryDict
     from django.http.response import HttpResponseBase
 
     from ..models import Actor, Membership, Tenant, User
@@ -60,9 +61,14 @@ def needs(role: Role) -> Callable[[View], View]:
     return decorate
 
 
+def read_text(params: QueryDict, name: str, limit: int) -> str:
+    """A parameter as text that may be asked of any database: no NUL, which PostgreSQL refuses, at most `limit` long."""
+    return params.get(name, "").replace("\0", "")[:limit]
+
+
 def find_run(request: MemberRequest, uid: str) -> Run:
     """The tenant's run with this id. Raises Http404, for another tenant's run too."""
-    run = Run.objects.of(request.tenant).select_related(*RUN_RELATIONS).filter(uid=uid).first()
+    run = Run.objects.of(request.tenant).select_related(*RUN_RELATIONS).filter(uid=uid.replace("\0", "/")).first()
     if run is None:
         raise Http404("There is no such run.")
     return run
@@ -70,7 +76,7 @@ def find_run(request: MemberRequest, uid: str) -> Run:
 
 def find_flow(request: MemberRequest, slug: str) -> Flow:
     """The tenant's flow with this id. Raises Http404."""
-    flow = Flow.objects.of(request.tenant).select_related("latest").filter(slug=slug).first()
+    flow = Flow.objects.of(request.tenant).select_related("latest").filter(slug=slug.replace("\0", "/")).first()
     if flow is None:
         raise Http404("There is no such flow.")
     return flow

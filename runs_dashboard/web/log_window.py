@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from ..models import LogView
 from ..text.levels import LEVELS
+from .access import read_text
 
 if TYPE_CHECKING:
     from django.http import QueryDict
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 WINDOW = 500  # lines
 LINE_LIMIT = 10**15
+STEP_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class LogQuery:
         """Nonsense is left out: `?from=x` shows the end, as without it."""
         level = params.get("level", "")
         return cls(
-            step=params.get("step", "")[:200],
+            step=read_text(params, "step", STEP_LENGTH),
             level=level if level in LEVELS else "",
             at=_number(params.get("from", "")),
             before=_number(params.get("before", "")),

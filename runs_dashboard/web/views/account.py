@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from ...middleware import TENANT_SESSION_KEY
 from ...models import Membership
+from ..access import read_text
 from ..forms import THEMES, AccountForm
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def set_theme(request: MemberRequest) -> HttpResponse:
 @require_POST
 def set_tenant(request: MemberRequest) -> HttpResponse:
     """Looks at another organisation from now on, one that the person belongs to."""
-    wanted = request.POST.get("tenant", "")
+    wanted = read_text(request.POST, "tenant", 63)
     memberships = Membership.across_tenants.filter(user=request.user, tenant__is_active=True)
     found = memberships.filter(tenant__slug=wanted).first()
     if found is None:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 from ...definition.inputs import InputError
 from ...definition.schedule import describe
 from ...models import Environment, Flow, FlowDisabled, KeyReused, Role, StatusConflict, once
-from ..access import find_flow, needs
+from ..access import find_flow, needs, read_text
 from ..fields import make_fields, read_args
 from ..strip import draw_strip, recent_runs
 
@@ -30,13 +30,14 @@ LIST_BARS, PAGE_BARS = 30, 60
 NEXT_TIMES = 5
 VERSIONS_SHOWN = 50
 KEY_LENGTH = 64
+NAME_LENGTH = 200
 
 
 @require_GET
 @needs(Role.VIEWER)
 def flow_list(request: MemberRequest) -> HttpResponse:
     flows = Flow.objects.of(request.tenant).for_list()
-    wanted = request.GET.get("search", "").strip()[:200]
+    wanted = read_text(request.GET, "search", NAME_LENGTH).strip()
     if wanted:
         flows = flows.filter(Q(slug__icontains=wanted) | Q(name__icontains=wanted))
     page = _page_number(request)
@@ -68,13 +69,13 @@ def flow_start(request: MemberRequest, slug: str) -> HttpResponse:
     sent, problems, refusal = request.POST, [], ""
     try:
         args = read_args(flow.definition.inputs, sent)
-        environment = sent.get("environment", "")
+        environment = read_text(sent, "environment", NAME_LENGTH)
 
         def act() -> dict[str, Any]:
             return {"uid": flow.start(args, trigger="manual", by=request.actor, environment=environment).uid}
 
         said = json.dumps([args, environment], sort_keys=True).encode()
-        answer, is_old = once(flow.tenant, f"start:{flow.slug}", sent.get("key", "")[:KEY_LENGTH] or None, said, act)
+        answer, is_old = once(flow.tenant, f"start:{flow.slug}", read_text(sent, "key", KEY_LENGTH) or None, said, act)
     except InputError as error:
         problems = error.problems
     except (FlowDisabled, StatusConflict, KeyReused) as error:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from ...definition.inputs import InputError
 from ...models import Download, FlowDisabled, KeyReused, RetryRefused, Role, StatusConflict, once
-from ..access import find_run, needs
+from ..access import find_run, needs, read_text
 from ..fields import make_fields, read_args
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _retry(request: MemberRequest, run: Run, sent: QueryDict) -> str:
         return {"uid": new.uid}
 
     said = json.dumps([start_at, is_newest, args], sort_keys=True).encode()
-    answer, is_old = once(run.tenant, f"retry:{run.uid}", sent.get("key", "")[:KEY_LENGTH] or None, said, act)
+    answer, is_old = once(run.tenant, f"retry:{run.uid}", read_text(sent, "key", KEY_LENGTH) or None, said, act)
     text = "This form was sent before: this is the retry it made." if is_old else f"This retries {run.short_uid}."
     messages.success(request, text)
     return answer["uid"]

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 
 from ...filters import RunFilter
 from ...models import LIVE, Environment, Flow, Membership, Role, Run, RunTag, Status, TrackedData, Trigger
-from ..access import needs
+from ..access import needs, read_text
 from ..counts import TABS, count_statuses, sum_up
 from ..keyset import Cursor, cut_page
 from ..tables import SHOWN_KEYS, RunTable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PAGE_SIZE = 50
 NEW_LIMIT = 100  # new runs are counted so far: "99+ new runs"
 CHOICES_LIMIT = 500
+UIDS_LENGTH = 256 * PAGE_SIZE
 FIELDS = {
     "search": "text",
     "flow": "flow",
@@ -86,14 +87,13 @@ def run_list(request: MemberRequest) -> HttpResponse:
 def run_list_live(request: MemberRequest) -> HttpResponse:
     """The rows of an open list that still change, the counts, and how many runs are new: swapped in place."""
     found = _filter(request)
-    uids = [uid for uid in request.GET.get("shown", "").split(",") if uid][:PAGE_SIZE]
-    watched = [uid for uid in request.GET.get("watch", "").split(",") if uid][:PAGE_SIZE]
+    shown, watched = (_read_uids(request, name) for name in ("shown", "watch"))
     of_tenant = Run.objects.of(request.tenant)
     rows = list(_for_table(of_tenant.filter(uid__in=watched))) if watched else []
     top = Cursor.parse(request.GET.get("top", ""))
     new = 0
     if top and found.is_valid():
-        newer = found.qs.after(top.at, top.pk).exclude(uid__in=uids)
+        newer = found.qs.after(top.at, top.pk).exclude(uid__in=shown)
         new = newer.order_by()[:NEW_LIMIT].count()
     params = request.GET.copy()
     params["watch"] = ",".join(run.uid for run in rows if run.status in LIVE)
@@ -107,6 +107,10 @@ def run_list_live(request: MemberRequest) -> HttpResponse:
         "as_of": timezone.now(),
     }
     return render(request, "runs/_live.html", context)
+
+
+def _read_uids(request: MemberRequest, name: str) -> list[str]:
+    return [uid for uid in read_text(request.GET, name, UIDS_LENGTH).split(",") if uid][:PAGE_SIZE]
 
 
 def _filter(request: MemberRequest) -> RunFilter:

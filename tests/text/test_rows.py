@@ -1,0 +1,89 @@
+"""A log line as HTML: the one row that page and stream share."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runs_dashboard.models.log_reading import Entry
+from runs_dashboard.text import ansi
+from runs_dashboard.text.rows import log_row_html
+
+AT = datetime(2026, 3, 29, 0, 59, 59, 999_400, tzinfo=UTC)
+
+
+def entry(message: str = "text", **changes: Any) -> Entry:
+    fields = {
+        "line": 38_212,
+        "at": AT,
+        "level": 1,
+        "stream": "stdout",
+        "is_system": False,
+        "is_open": False,
+        "message": message,
+        "action": "load",
+        "attempt": 1,
+    }
+    return Entry(**(fields | changes))
+
+
+def test_a_row_has_number_time_level_and_text() -> None:
+    row, state = log_row_html(entry("stock < 12", level=2))
+    assert row == (
+        '<div id="L38212" class="w" data-step="load"><a href="#L38212">38,212</a>'
+        '<time datetime="2026-03-29T00:59:59.999Z">00:59:59.999</time><i title="warning">W</i>'
+        "<span>stock &lt; 12</span></div>"
+    )
+    assert state == ansi.PLAIN
+
+
+@pytest.mark.parametrize(("zone", "clock"), [("Europe/Berlin", "01:59:59"), ("Asia/Kathmandu", "06:44:59")])
+def test_the_clock_is_the_readers_and_the_instant_is_utc(zone: str, clock: str) -> None:
+    row, _ = log_row_html(entry(), zone=ZoneInfo(zone))
+    assert f">{clock}.999</time>" in row
+    assert 'datetime="2026-03-29T00:59:59.999Z"' in row
+
+
+@pytest.mark.parametrize(
+    ("changes", "mark"),
+    [
+        ({"level": 0}, '<i title="debug">D</i>'),
+        ({"level": 1}, "<i></i>"),
+        ({"level": 4}, '<i title="critical">C</i>'),
+        ({"stream": "stderr"}, '<i title="stderr">·</i>'),
+        ({"stream": "stderr", "level": 3}, '<i title="error">E</i>'),
+    ],
+)
+def test_a_level_is_a_letter_and_quiet_standard_error_a_dot(changes: dict[str, Any], mark: str) -> None:
+    assert mark in log_row_html(entry(**changes))[0]
+
+
+def test_the_products_own_and_unended_lines_are_marked() -> None:
+    assert 'class="w sys"' in log_row_html(entry(level=2, stream=None, is_system=True, action=None))[0]
+    assert 'class="open"' in log_row_html(entry(is_open=True))[0]
+
+
+def test_a_colour_goes_on_into_the_next_line() -> None:
+    first, state = log_row_html(entry("\x1b[31mred"))
+    second, state = log_row_html(entry("still\x1b[0m not"), ansi_state=state)
+    assert '<span class="f1">red</span>' in first
+    assert '<span class="f1">still</span> not' in second
+    assert state == ansi.PLAIN
+
+
+@given(st.text(), st.text(max_size=30), st.integers(0, 4), st.booleans())
+def test_whatever_a_line_says_a_row_is_one_element_of_known_tags(
+    message: str, action: str, level: int, is_open: bool
+) -> None:
+    row, _ = log_row_html(entry(message, action=action, level=level, is_open=is_open))
+    tags = set(re.findall(r"<([a-zA-Z]+)", row))
+    assert tags <= {"div", "a", "time", "i", "span", "bdi"}
+    assert row.count("<div ") == row.count("</div>") == 1
+    attributes = set(re.findall(r'\s([a-z-]+)="', re.sub(r'="[^"]*"', '="', row)))
+    assert attributes <= {"id", "class", "data-step", "href", "datetime", "title", "rel", "target"}

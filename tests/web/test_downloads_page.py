@@ -1,0 +1,82 @@
+"""File Downloads: the list, the file, who gets it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from django.utils import timezone
+
+from runs_dashboard.models import Download, Status
+
+from ..models.runs import actor, make_flow, make_run
+from .reading import Page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from django.test import Client
+
+    from runs_dashboard.models import Tenant, User
+
+
+@pytest.fixture
+def ready(tenant: Tenant, sue: User) -> Iterator[Download]:
+    """A file that is made: three lines."""
+    run = make_run(make_flow(tenant), Status.FAILED)
+    download = Download.request(run, by=actor(sue), format="txt")
+    download.path.parent.mkdir(parents=True, exist_ok=True)
+    download.path.write_bytes(b"one\ntwo\n<script>\n")
+    Download.across_tenants.filter(pk=download.pk).update(
+        status="ready", size=17, sha256="ab" * 32, expires_at=timezone.now()
+    )
+    download.refresh_from_db()
+    yield download
+    download.path.unlink(missing_ok=True)
+
+
+def test_a_file_is_given_whole_and_never_shown(client_of: Callable[[User], Client], sue: User, ready: Download) -> None:
+    client = client_of(sue)
+    page = Page(client.get("/downloads/"))
+    response = client.get(page.links["Get file"])
+    assert b"".join(response.streaming_content) == b"one\ntwo\n<script>\n"
+    assert response.headers["Content-Disposition"].startswith("attachment; filename=")
+    assert response.headers["Content-Length"] == "17"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "ab" * 32 in page.source
+
+
+def test_the_list_asks_again_only_while_a_file_is_made(
+    client_of: Callable[[User], Client], tenant: Tenant, sue: User, ready: Download
+) -> None:
+    client = client_of(sue)
+    assert "hx-get" not in Page(client.get("/downloads/")).by_id("downloads").attrs  # type: ignore[union-attr]
+    waiting = Download.request(make_run(make_flow(tenant)), by=actor(sue))
+    assert "hx-get" in Page(client.get("/live/downloads/")).by_id("downloads").attrs  # type: ignore[union-attr]
+    Download.across_tenants.filter(pk=waiting.pk).update(status="running", progress=3, last_line=10)
+    page = Page(client.get("/live/downloads/"))
+    assert (page.one("progress").attrs["value"], page.one("progress").attrs["max"]) == ("3", "10")
+
+
+def test_a_failed_download_says_why(client_of: Callable[[User], Client], tenant: Tenant, sue: User) -> None:
+    download = Download.request(make_run(make_flow(tenant)), by=actor(sue))
+    Download.across_tenants.filter(pk=download.pk).update(status="failed", error="There is no space left on the disk.")
+    assert "There is no space left on the disk." in client_of(sue).get("/downloads/").content.decode()
+    assert client_of(sue).get(f"/downloads/{download.uuid}/").status_code == 404
+
+
+@pytest.mark.parametrize(("role", "status"), [("vic", 403), ("eve", 404), ("sue", 200), ("ada", 200)])
+def test_files_are_for_those_who_may_download_them(
+    client_of: Callable[[User], Client], ready: Download, request: pytest.FixtureRequest, role: str, status: int
+) -> None:
+    response = client_of(request.getfixturevalue(role)).get(f"/downloads/{ready.uuid}/")
+    assert response.status_code == status
+    response.close()
+
+
+def test_another_tenants_files_are_not_listed(client_of: Callable[[User], Client], eve: User, ready: Download) -> None:
+    assert str(ready.uuid) not in client_of(eve).get("/downloads/").content.decode()
+
+
+def test_no_file_yet_says_where_they_come_from(client_of: Callable[[User], Client], sue: User) -> None:
+    assert "press Download" in client_of(sue).get("/downloads/").content.decode()
