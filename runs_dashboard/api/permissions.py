@@ -18,10 +18,10 @@ class RolePermission(BasePermission):
 
     def has_permission(self, request: Request, view: ApiView) -> bool:  # type: ignore[override]
         operation = view.get_operation()
-        if operation is not None and operation.role is None:
+        if operation is None or operation.role is None:
             return True
         if request.auth is None:
             raise NotAuthenticated
-        if operation is not None and not request.auth.may(operation.role):
+        if not request.auth.may(operation.role):
             raise PermissionDenied(f"This needs the role {operation.role}; the key has {request.auth.role}.")
         return True
