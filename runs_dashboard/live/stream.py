@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 COMMENT_SECONDS = 15.0  # of silence, then a comment keeps proxies from hanging up
 CHECK_SECONDS = 60.0  # between two looks at the right to see
+SETTLE_SECONDS = 0.3  # after a run has ended before our eyes: the last word of who ended it may come behind
 LIFE_SECONDS = 30 * 60.0  # then the client comes again, perhaps to another process
 RETRY_FIELD = b"retry: 1500\n"  # milliseconds; a message without data would be swapped in as nothing
 HEADERS = {
@@ -40,6 +41,7 @@ async def follow(hub: Hub, ticket: Ticket) -> AsyncGenerator[bytes, None]:
     reached, colours = ticket.after, Colours()
     lives_until = loop.time() + LIFE_SECONDS
     checked_at = loop.time() - random.uniform(0, CHECK_SECONDS / 2)  # noqa: S311  (only that not all are due at once)
+    ends_at = loop.time() if ticket.head.is_final else None
     retry = RETRY_FIELD
     viewer = hub.watch(ticket.run, ticket.head, ticket.dialect, ticket.holder.user)
     channel = viewer.channel
@@ -61,8 +63,11 @@ async def follow(hub: Hub, ticket: Ticket) -> AsyncGenerator[bytes, None]:
                 asked = (ticket.run, reached, channel.cursor, ticket.dialect, colours)
                 data, reached = await hub.ask(reading.read_rendered, *asked)
             elif channel.head.is_final and reached >= channel.head.line_count:
-                yield retry + end_event(reached, channel.head.status)
-                return
+                ends_at = ends_at or loop.time() + SETTLE_SECONDS
+                if loop.time() >= ends_at:
+                    yield retry + end_event(reached, channel.head.status)
+                    return
+                await viewer.wait(ends_at - loop.time())
             else:
                 if not viewer.is_live:
                     viewer.join(colours)

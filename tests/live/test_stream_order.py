@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from runs_dashboard.models import Status
+from runs_dashboard.models import Status, append_system
 
 from .client import last_status, numbers, opened, read_to_end
 from .reported import Reported, in_thread
@@ -43,13 +43,14 @@ async def follow_with_cuts(port: int, path: str, headers: dict[str, str], seed: 
         query = f"{path}?after={last if by_address else 0}"
         resume = {} if by_address or not last else {"Last-Event-ID": str(last)}
         events = []
-        try:
-            async with asyncio.timeout(chance.uniform(0.02, 0.6)), opened(port, query, headers | resume) as stream:
-                assert stream.status == 200
-                async for event in stream.events():
-                    events.append(event)  # noqa: PERF401  (what came before the cut counts)
-        except TimeoutError:
-            pass
+        async with opened(port, query, headers | resume) as stream:
+            assert stream.status == 200
+            try:
+                async with asyncio.timeout(chance.uniform(0.0, 0.3)):
+                    async for event in stream.events():
+                        events.append(event)  # noqa: PERF401  (what came before the cut counts)
+            except TimeoutError:
+                pass
         found += numbers(events)
         if events:
             last = events[-1].line
@@ -68,7 +69,7 @@ def test_random_cuts_lose_and_double_nothing(
     path = reported.page_path if dialect == "page" else reported.api_path
     headers = cookie_header if dialect == "page" else key_header
     done = threading.Event()
-    lines, viewers = 6_000, 6
+    lines, viewers = 4_000, 5
     writer = threading.Thread(target=write, args=(reported, lines, 1, done))
     writer.start()
 
@@ -101,6 +102,26 @@ def test_the_end_comes_after_the_last_line_and_ends_the_stream(
             await asyncio.to_thread(in_thread, lambda: reported.end(Status.FAILED))
             rest = [event async for event in events]
         assert numbers(rest) == list(range(2, 1_702))
+        assert last_status(rest) == "failed"
+
+    asyncio.run(watch())
+
+
+def test_the_last_word_of_who_ended_the_run_comes_before_the_end(
+    server: StreamServer, reported: Reported, key_header: dict[str, str]
+) -> None:
+    def end_and_tell() -> None:
+        reported.end(Status.FAILED)
+        append_system(reported.run, "Worker lost", level=3)
+
+    async def watch() -> None:
+        async with asyncio.timeout(20), opened(server.port, reported.api_path, key_header) as stream:
+            events = stream.events()
+            await asyncio.to_thread(in_thread, lambda: reported.say("first"))
+            assert (await anext(events)).lines == [1]
+            await asyncio.to_thread(in_thread, end_and_tell)
+            rest = [event async for event in events]
+        assert numbers(rest) == [2]
         assert last_status(rest) == "failed"
 
     asyncio.run(watch())
