@@ -58,6 +58,7 @@ class StepLog:
             # Cut behind a whole line, so that no half line pretends to be one.
             cut = data.rfind(b"\n", 0, self.max_bytes - self.taken_bytes) + 1
             if cut:
+                self.taken_bytes += cut
                 self._hold(self.intakes[stream].feed(data[:cut]), cut)
             self.is_full, data = True, data[cut:]
             self.say(
