@@ -171,10 +171,10 @@ class FlowVersionWindow(Window):
 
 
 class EnvironmentForm(VersionedForm):
-    variables = forms.JSONField(
+    variables = forms.CharField(
         widget=forms.Textarea(CODE | {"rows": 16}),
-        required=False,
-        initial=dict,
+        max_length=256 * 1024,
+        initial="{}",
         help_text='A JSON object of texts, e.g. {"SHOP_URL": "https://shop.example"}. Saving it makes a version. '
         "Secrets do not belong here: everybody who sees runs sees these.",
     )
@@ -186,11 +186,16 @@ class EnvironmentForm(VersionedForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         latest = self.instance.latest if self.instance.pk else None
-        self.fields["variables"].initial = latest.variables if latest else {}
-        self.fields["variables"].encoder = PrettyEncoder  # type: ignore[attr-defined]
+        if latest is not None:
+            self.fields["variables"].initial = json.dumps(latest.variables, indent=2, ensure_ascii=False)
 
     def clean_variables(self) -> dict[str, str]:
-        value = self.cleaned_data["variables"] or {}
+        try:
+            value = json.loads(self.cleaned_data["variables"])
+        except json.JSONDecodeError as error:
+            raise forms.ValidationError(f"This is no JSON: line {error.lineno}: {error.msg}.") from error
+        except (ValueError, RecursionError):
+            raise forms.ValidationError("This is no JSON object of texts.") from None
         if not isinstance(value, dict):
             raise forms.ValidationError("A JSON object is wanted: names and their texts.")
         wrong = [name for name in value if not VARIABLE.fullmatch(name)]
@@ -202,11 +207,6 @@ class EnvironmentForm(VersionedForm):
         if odd:
             raise forms.ValidationError(f"The value of {odd[0]} is neither a text nor a number.")
         return {name: str(text) for name, text in value.items()}
-
-
-class PrettyEncoder(json.JSONEncoder):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs | {"indent": 2, "ensure_ascii": False})
 
 
 @admin.register(Environment)

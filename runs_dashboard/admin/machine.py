@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.contrib import admin
 
 from ..models import AuditEntry, IdempotencyKey, Worker
 from .base import OwnRelatedFilter, Window, link
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
 
 
 @admin.register(AuditEntry)
@@ -16,7 +21,7 @@ class AuditWindow(Window):
     search_fields = ("action__exact",)
     search_help_text = "A whole action, such as run.stop."
 
-    def lookup_allowed(self, lookup: str, value: str, request: object = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         return lookup in ("run__id__exact", "actor__id__exact") or super().lookup_allowed(lookup, value, request)
 
     @admin.display(description="Object")

@@ -16,7 +16,7 @@ from .base import OwnRelatedFilter, Window
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
 admin.site.unregister(Group)  # rights come from roles alone: a group here would promise what nothing reads
 
@@ -69,6 +69,12 @@ class UserWindow(Window, UserAdmin):
     def save_model(self, request: HttpRequest, obj: User, form: forms.ModelForm, change: bool) -> None:
         obj.is_staff = obj.is_superuser
         super().save_model(request, obj, form, change)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        answer = super().user_change_password(request, id, form_url)
+        if request.method == "POST" and answer.status_code == 302:
+            self.record(request, self.get_object(request, id), "password")
+        return answer
 
     def record(self, request: HttpRequest, obj: Any, verb: str, **detail: Any) -> None:
         """In the trail of each tenant that the person belongs to."""

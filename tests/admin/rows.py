@@ -1,0 +1,94 @@
+"""Tenants with hostile rows of every model."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+from django.utils import timezone
+
+from runs_dashboard.definition.yaml_source import parse
+from runs_dashboard.models import (
+    Actor,
+    ApiKey,
+    AuditEntry,
+    Download,
+    EndUser,
+    Environment,
+    Flow,
+    IdempotencyKey,
+    LogMetadata,
+    Machine,
+    Membership,
+    Payload,
+    Role,
+    Run,
+    Step,
+    Tenant,
+    User,
+    WebhookSecret,
+    Worker,
+    append,
+)
+from runs_dashboard.models.log_index import LogIndexPart
+from runs_dashboard.text.intake import Line
+
+EVIL = "<script>alert(1)</script>'\"{{ 7*7 }}\u202e\x1b[31m"
+SETUP = Machine(name="test")
+YAML = """
+id: orders
+name: "<script>alert(1)</script>"
+description: "{% csrf_token %} <b>bold</b>"
+steps:
+  - id: load
+    component: command
+    with: {run: ["date", "<script>"]}
+"""
+
+
+def make_tenant(slug: str) -> SimpleNamespace:
+    """A tenant with a row of every model, each as nasty as the database takes it."""
+    tenant = Tenant.objects.create(slug=slug, name=f"{slug} {EVIL}")
+    flow, _ = Flow.load(parse(YAML), tenant=tenant, by=SETUP, source=YAML)
+    environment = Environment.objects.of(tenant).create(name="production", description=EVIL)
+    environment.publish({"NAME": EVIL}, by=SETUP)
+    end_user = EndUser.objects.of(tenant).create(session_id=EVIL, type="browser_user")
+    run = flow.start(
+        {"note": EVIL}, trigger="api", by=SETUP, environment="production", end_user=end_user, tags={"team": EVIL}
+    )
+    run.track([("order_id", EVIL)])
+    claimed = Run.across_tenants.claim(worker="w1", only=run.pk)
+    assert claimed is not None
+    step = Step.begin(claimed, claimed.version.parsed.steps[0], position=0, attempt=1)
+    append(claimed, [Line(EVIL, 3, "stdout", timezone.now().timestamp())], step=step, token=claimed.token)
+    claimed.finish("failed", token=claimed.token, error=EVIL, error_step="load", outputs={"text": EVIL})
+    Payload.objects.of(tenant).create(run=run, step=step, line=1, name=EVIL, body=EVIL * 2_000, headers={"x": EVIL})
+    LogMetadata.objects.of(tenant).create(run=run, line=1, data={"text": EVIL})
+    Download.request(claimed, by=SETUP)
+    IdempotencyKey.objects.of(tenant).create(scope="retry", key=EVIL, digest="0" * 64, answer={"text": EVIL})
+    LogIndexPart.objects.of(tenant).create(first_at=timezone.now(), last_at=timezone.now())
+    AuditEntry.record("run.edit", run, by=Machine(name=EVIL), run=run, text=EVIL)
+    return SimpleNamespace(tenant=tenant, flow=flow, run=claimed, environment=environment, step=step)
+
+
+def add_member(tenant: Tenant, name: str, role: Role) -> User:
+    user = User.objects.create_user(name, password="a good pass phrase", first_name=EVIL)
+    Membership.objects.of(tenant).create(user=user, role=role)
+    return user
+
+
+def make_shop() -> SimpleNamespace:
+    """Ada's tenant."""
+    made = make_tenant("shop")
+    made.ada = add_member(made.tenant, "ada", Role.ADMIN)
+    made.key, _ = ApiKey.make(user=made.ada, tenant=made.tenant, role=Role.VIEWER, by=Actor(user=made.ada), name=EVIL)
+    made.secret, _ = WebhookSecret.make(made.flow, by=SETUP)
+    Worker.objects.create(name=EVIL, host="h", pid=1, slots=8, seen_at=timezone.now() - timedelta(days=1))
+    return made
+
+
+def make_rival() -> SimpleNamespace:
+    """Eve's tenant."""
+    made = make_tenant("rival")
+    made.eve = add_member(made.tenant, "eve", Role.ADMIN)
+    made.key, _ = ApiKey.make(user=made.eve, tenant=made.tenant, role=Role.VIEWER, by=SETUP, name="rival key")
+    made.secret, _ = WebhookSecret.make(made.flow, by=SETUP)
+    return made
