@@ -12,7 +12,6 @@ import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Right
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
@@ -234,8 +233,7 @@ class RunFilter(django_filters.FilterSet):
         runs = Run.objects.of(self.tenant)
         found = set(runs.filter(uid=value).values_list("pk", flat=True))
         if len(value) == 8:
-            by_end = runs.annotate(end=Right("uid", 8)).filter(end=value.lower())
-            found.update(by_end.values_list("pk", flat=True)[:SEARCH_LIMIT])
+            found.update(runs.filter(uid_end=value.lower()).values_list("pk", flat=True)[:SEARCH_LIMIT])
         elif len(value) > 8:
             found.update(runs.filter(uid__startswith=value.lower()).values_list("pk", flat=True)[:SEARCH_LIMIT])
         for model in (TrackedData, RunTag):

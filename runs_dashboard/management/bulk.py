@@ -30,11 +30,11 @@ class Bulk:
         self.rows: list[tuple[Any, ...]] = []
         self._table = model._meta.db_table
         chosen = [fields.pop(name) for name in names]
-        rest = [field for field in fields.values() if not field.primary_key]
+        rest = [field for field in fields.values() if not field.primary_key and not field.generated]
         for field in rest:
             if isinstance(field, models.UUIDField | models.DateTimeField) and not field.null:
                 raise TypeError(f"{model.__name__}.{field.attname} has no fixed default: name it")
-        self._columns = [field.column for field in (*chosen, *rest)]
+        self._columns = [str(field.column) for field in (*chosen, *rest)]
         self._adapters = [(place, adapt) for place, field in enumerate(chosen) if (adapt := _adapter(field))]
         self._constants = [_default(field) for field in rest]
 
@@ -58,7 +58,7 @@ class Bulk:
                 signs = ", ".join(["%s"] * len(columns))
                 cursor.executemany(
                     f"INSERT INTO {self._table} ({quoted}) VALUES ({signs})",  # noqa: S608  (names of our own)
-                    zip(*columns, strict=True),
+                    list(zip(*columns, strict=True)),
                 )
         return count
 

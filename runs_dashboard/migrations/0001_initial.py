@@ -461,6 +461,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "uid_end",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=django.db.models.functions.text.Right("uid", 8),
+                        output_field=models.CharField(max_length=8),
+                    ),
+                ),
+                (
                     "status",
                     models.CharField(
                         choices=[
@@ -671,9 +679,7 @@ class Migration(migrations.Migration):
                         fields=["tenant", "-ordered_at", "-id"],
                         name="run_with_warnings",
                     ),
-                    models.Index(
-                        models.F("tenant"), django.db.models.functions.text.Right("uid", 8), name="run_by_short_uid"
-                    ),
+                    models.Index(fields=["tenant", "uid_end"], name="run_by_uid_end"),
                     models.Index(
                         condition=models.Q(("status", "queued")),
                         fields=["tenant", "queued_at", "id"],
@@ -849,7 +855,10 @@ class Migration(migrations.Migration):
                 "abstract": False,
                 "base_manager_name": "across_tenants",
                 "default_manager_name": "across_tenants",
-                "indexes": [models.Index(fields=["tenant", "key", "value", "-run"], name="tag_by_key")],
+                "indexes": [
+                    models.Index(fields=["tenant", "key", "value", "-run"], name="tag_by_key"),
+                    models.Index(fields=["tenant", "value", "-run"], name="tag_by_value"),
+                ],
                 "constraints": [models.UniqueConstraint(fields=("run", "key"), name="tag_once")],
             },
             managers=[

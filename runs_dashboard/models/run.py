@@ -89,6 +89,9 @@ class Run(Workable, Reportable, Stoppable, Retryable, Leased, TenantRow):
     """One execution of a flow version. `uid` is its id outside; the number is the database's own."""
 
     uid = models.CharField("id", max_length=255, default=make_uid, validators=[RegexValidator(SLUG_PATTERN)])
+    uid_end = models.GeneratedField(  # a column of its own: no expression's parameters keep it from its index
+        expression=Right("uid", 8), output_field=models.CharField(max_length=8), db_persist=True
+    )
     flow = models.ForeignKey(Flow, on_delete=models.PROTECT, related_name="runs", db_index=False)
     version = models.ForeignKey(FlowVersion, on_delete=models.PROTECT, related_name="runs")
     environment_version = models.ForeignKey(
@@ -189,7 +192,7 @@ class Run(Workable, Reportable, Stoppable, Retryable, Leased, TenantRow):
                 condition=models.Q(has_warnings=True),
             ),
             # The last eight characters are what people read out and type.
-            models.Index(models.F("tenant"), Right("uid", 8), name="run_by_short_uid"),
+            models.Index(fields=["tenant", "uid_end"], name="run_by_uid_end"),
             # The worker's: what waits, what runs, whose lease is over.
             models.Index(fields=["tenant", "queued_at", "id"], name="run_waiting", condition=models.Q(status="queued")),
             models.Index(fields=["flow"], name="run_running", condition=models.Q(status="running")),

@@ -39,7 +39,10 @@ class RunTag(TenantRow):
     class Meta(TenantRow.Meta):
         verbose_name = "tag"
         constraints = [models.UniqueConstraint(fields=["run", "key"], name="tag_once")]
-        indexes = [models.Index(fields=["tenant", "key", "value", "-run"], name="tag_by_key")]
+        indexes = [
+            models.Index(fields=["tenant", "key", "value", "-run"], name="tag_by_key"),
+            models.Index(fields=["tenant", "value", "-run"], name="tag_by_value"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.key}:{self.value}"

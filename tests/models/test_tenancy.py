@@ -59,6 +59,7 @@ ACROSS = {
     "live/access.py": "the same, for streams",
     "live/reading.py": "one read for all viewers, each let in by access.py",
     "web/health.py": "a key lets a program read the counters",
+    "web/views/account.py": "a person's own memberships, to choose the tenant by",
     "web/measures.py": "the product's own counters, without a tenant's name",
 }
 

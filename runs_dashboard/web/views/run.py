@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from django.db.models import F, Q
+from django.db.models import F
 from django.http import Http404
 from django.shortcuts import render
 from django.urls import reverse
@@ -72,8 +72,7 @@ def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
     timeline = draw(run, steps, is_whole=request.GET.get("steps") == "all")
     outputs = list(run.steps.filter(status=Status.SUCCEEDED).exclude(outputs={}).values_list("slug", "outputs")[:100])
     trail = AuditEntry.objects.of(run.tenant_id).of_run(run).select_related("actor").order_by("-id")[:RELATED_LIMIT]
-    sub_runs = Run.objects.of(run.tenant_id).filter(Q(parent_run=run) | Q(retried_run=run)).select_related("flow")
-    related = list(sub_runs.order_by("id")[:RELATED_LIMIT])
+    reported = run.outputs if run.is_external else {}
     return {
         "run": run,
         "answer": answer(run, timeline),
@@ -82,15 +81,16 @@ def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
         "is_whole": request.GET.get("steps") == "all",
         "inputs": _shorten(run.args),
         "outputs": _shorten(
-            {**{f"{slug}.{name}": value for slug, found in outputs for name, value in found.items()}, **run.outputs}
+            {**{f"{slug}.{name}": value for slug, found in outputs for name, value in found.items()}, **reported}
         ),
         "tracked": list(run.tracked_data.order_by("id").values_list("key", "value")[:RELATED_LIMIT]),
         "tags": list(run.tags.order_by("key").values_list("key", "value")[:RELATED_LIMIT]),
         "payloads": list(
             run.payloads.defer("body", "headers").select_related("step").order_by("line", "id")[:RELATED_LIMIT]
         ),
-        "retries": [other for other in related if other.retried_run_id == run.pk],
-        "sub_runs": [other for other in related if other.parent_run_id == run.pk],
+        # Two questions, each answered by its own index; asked as one, every run of the tenant is looked at.
+        "retries": list(run.retries.select_related("flow").order_by("id")[:RELATED_LIMIT]),
+        "sub_runs": list(run.sub_runs.select_related("flow").order_by("id")[:RELATED_LIMIT]),
         "trail": [tell(entry) for entry in trail],
         "formats": Download.Format.choices,
         "as_of": timezone.now(),
