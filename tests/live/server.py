@@ -85,5 +85,8 @@ class StreamServer:
         return psutil.Process(self.process.pid)
 
     def count_database_handles(self) -> int:
-        """Open files that belong to the SQLite database."""
-        return sum("sqlite3" in file.path for file in self.usage.open_files())
+        """Open files that belong to the SQLite database, or connections to the PostgreSQL server."""
+        if connection.vendor == "sqlite":
+            return sum("sqlite3" in file.path for file in self.usage.open_files())
+        port = int(connection.settings_dict["PORT"])
+        return sum(bool(one.raddr) and one.raddr.port == port for one in self.usage.net_connections("tcp"))
