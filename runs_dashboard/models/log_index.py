@@ -118,10 +118,11 @@ def index_pending(limit_seconds: float, *, clock: Callable[[], float] = time.mon
 def drop_dead_parts() -> int:
     """Drops the parts that mostly name chunks which are gone; what lives of them waits to be indexed anew.
 
-    Returns how many parts went.
+    Not the part that is being filled, a tenant's newest. Returns how many went.
     """
     gone = 0
-    for part in LogIndexPart.across_tenants.filter(chunk_count__gte=PART_CHUNKS):
+    newer = LogIndexPart.across_tenants.filter(tenant=models.OuterRef("tenant"), pk__gt=models.OuterRef("pk"))
+    for part in LogIndexPart.across_tenants.filter(models.Exists(newer)):
         living = LogChunk.across_tenants.filter(index_part=part.pk)
         if living.count() < part.chunk_count * LIVE_SHARE:
             drop(part)

@@ -187,6 +187,7 @@ def test_merging_and_indexing_while_finding_loses_and_doubles_nothing(
 def test_a_part_that_is_dropped_while_finding_loses_nothing(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_index, "PART_CHUNKS", 8)
     view = indexed_log(tenant, *["hit"] * 8)
+    indexed_log(tenant, "a newer part")
     LogChunk.across_tenants.filter(run=view.run, first_line__lt=8).delete()
     read = log_find._read_spans
     calls = []

@@ -151,6 +151,8 @@ def test_a_part_with_few_living_chunks_is_dropped_and_they_are_indexed_anew(
     monkeypatch.setattr(log_index, "PART_CHUNKS", 10)
     run = write(tenant, *[f"words {number}" for number in range(10)])
     index_pending(9)
+    write(tenant, "a newer part")
+    index_pending(9)
     LogChunk.across_tenants.filter(run=run, first_line__lt=8).delete()
     assert drop_dead_parts() == 0
     LogChunk.across_tenants.filter(run=run, first_line__lt=9).delete()
@@ -159,6 +161,7 @@ def test_a_part_with_few_living_chunks_is_dropped_and_they_are_indexed_anew(
 
     assert [hit.entry.line for hit in search_logs(tenant, "words").hits] == [10, 9]
     assert index_pending(9) == 2
+    assert drop_dead_parts() == 0
     assert [hit.entry.line for hit in search_logs(tenant, "words").hits] == [10, 9]
 
 
