@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 RELATED_LIMIT = 50  # retries, sub-runs, payloads and trail entries that the page shows
 VALUE_LIMIT = 200  # inputs and outputs that the page shows
+UNSHOWN = ("args", "outputs", "metrics", "llms", "feedback", "stop_ladder", "error")  # of other runs
 
 
 @require_GET
@@ -89,8 +90,8 @@ def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
             run.payloads.defer("body", "headers").select_related("step").order_by("line", "id")[:RELATED_LIMIT]
         ),
         # Two questions, each answered by its own index; asked as one, every run of the tenant is looked at.
-        "retries": list(run.retries.select_related("flow").order_by("id")[:RELATED_LIMIT]),
-        "sub_runs": list(run.sub_runs.select_related("flow").order_by("id")[:RELATED_LIMIT]),
+        "retries": list(run.retries.select_related("flow").defer(*UNSHOWN).order_by("id")[:RELATED_LIMIT]),
+        "sub_runs": list(run.sub_runs.select_related("flow").defer(*UNSHOWN).order_by("id")[:RELATED_LIMIT]),
         "trail": [tell(entry) for entry in trail],
         "formats": Download.Format.choices,
         "as_of": timezone.now(),
