@@ -16,6 +16,8 @@ from .representations import TriggerWord, iso
 from .run_pages import RunPages, count_capped
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from django.http import HttpResponse
     from rest_framework.request import Request
 
@@ -100,7 +102,7 @@ class AnalyticsView(ApiView):
         pages = RunPages(rows, tenant_id=self.tenant.pk)
         skipped = self.query["page"] * self.query["page_size"]
         place = pages.skip(skipped)
-        runs = []
+        runs: Iterable[Run] = ()
         if place is not None or not skipped:
             shown = rows.select_related("created_by", "created_by_key", "parent_run__flow").only(*COLUMNS)
             runs = pages.behind(shown, place)[: self.query["page_size"]]
@@ -108,7 +110,7 @@ class AnalyticsView(ApiView):
         headers = {"X_Total_Count": str(total)}
         if is_lower_bound:
             headers["X_Total_Is_Lower_Bound"] = "true"
-        return answer([summarise(run) for run in runs], **headers)
+        return answer([summarise(run) for run in runs], 200, **headers)
 
     def filter(self, rows: Any) -> Any:
         query = self.query

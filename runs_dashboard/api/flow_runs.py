@@ -11,7 +11,7 @@ from .bodies import PatchBody, ReportBody, StartBody
 from .cursors import Page
 from .errors import Invalid, NotThere
 from .including import show_runs
-from .ingest import Appended, append_lines
+from .ingest import RUN_COLUMNS, Appended, append_lines
 from .logs import LIST_PARAMETERS as LOG_PARAMETERS
 from .logs import FlowRunLogsView
 from .operations import Operation, answer, as_plain, is_id
@@ -136,5 +136,7 @@ class LogsView(FlowRunLogsView):
     }
 
     def post(self, request: Request, run_id: str) -> HttpResponse:
-        run = self.find_run(run_id)
-        return answer(append_lines(request, run, self.read_idempotency_key()), 201)
+        run = self.runs().filter(uid=run_id).only(*RUN_COLUMNS).first() if is_id(run_id) else None
+        if run is None:
+            raise NotThere
+        return answer(append_lines(request, run, self.read_idempotency_key(), self.tenant), 201)

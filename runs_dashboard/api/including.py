@@ -12,7 +12,7 @@ from .log_pages import first_entries, first_entries_of
 from .parameters import Parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from ..models import Entry, Run
     from .representations import FlowRun, LogEntry
@@ -44,7 +44,7 @@ TROUBLE = frozenset({2, 3, 4})
 MAX_PAYLOAD_IDS = 1_000
 
 
-def include_parameters(includes: tuple[str, ...], fields: dict[str, tuple[str, ...]]) -> tuple[Parameter, ...]:
+def include_parameters(includes: tuple[str, ...], fields: Mapping[str, tuple[str, ...]]) -> tuple[Parameter, ...]:
     return (
         Parameter("include", "words", "Relations to add.", default=(), choices=includes),
         *(
@@ -112,7 +112,11 @@ def show_runs(runs: list[Run], query: dict[str, Any], *, is_single: bool = False
 def _relate(one: FlowRun, run: Run, include: set[str], query: dict[str, Any]) -> None:
     """The relations that the run's own row, and its joins, hold."""
     if "flow" in include:
-        part = {"id": run.flow.slug, "name": run.flow.name or run.flow.slug, "flowType": run.flow.flow_type}
+        part: dict[str, Any] = {
+            "id": run.flow.slug,
+            "name": run.flow.name or run.flow.slug,
+            "flowType": run.flow.flow_type,
+        }
         one.flow = _pick(part, query.get("fields[flow]"))
     if include & {"flowVersion", "flowVersion.steps"}:
         chosen = query.get("fields[flowVersion]")

@@ -138,16 +138,18 @@ def read_lines(given: list[bodies.LineBody]) -> list[ReportedLine]:
         raise TooBig(f"More than {MAX_LINES:,} lines at once.", "body", "logs")
     now = time.time()
     longest = settings.LOG_LINE_MAX
+    numbers: dict[str | None, int] = dict(LEVEL_NUMBERS)
     lines = []
     for place, body in enumerate(given):
-        message = clean(body.message)
-        level = detect_level(message) if body.level is None else LEVEL_NUMBERS.get(body.level.lower())
+        message = body.message if body.message.isascii() and "\0" not in body.message else clean(body.message)
+        level = numbers.get(body.level)
         if level is None:
-            said = f"The level {body.level!r} is not known. Allowed: {', '.join(LEVELS)}."
-            raise Invalid(said, "body", "logs", place, "level")
+            level = detect_level(message) if body.level is None else _read_level(body.level, place)
         at = now if body.timestamp is None else _seconds(body.timestamp, place)
-        line = Line(message, level, body.stream, at, metadata=clean_json(body.metadata) if body.metadata else None)
+        line = Line(message, level, body.stream, at)
         reported = ReportedLine(line, body.action and clean(body.action))
+        if body.metadata:
+            line.metadata = clean_json(body.metadata)
         if body.payloads:
             reported.payloads = [_read_payload(payload) for payload in body.payloads]
         lines.append(reported)
@@ -158,6 +160,14 @@ def read_lines(given: list[bodies.LineBody]) -> list[ReportedLine]:
                 rest = Line(message[start : start + longest], level, body.stream, at, is_open)
                 lines.append(ReportedLine(rest, reported.action))
     return lines
+
+
+def _read_level(word: str, place: int) -> int:
+    level = LEVEL_NUMBERS.get(word.lower())
+    if level is None:
+        said = f"The level {word[:40]!r} is not known. Allowed: {', '.join(LEVELS)}."
+        raise Invalid(said, "body", "logs", place, "level")
+    return level
 
 
 def _seconds(value: str | int | float, place: int) -> float:

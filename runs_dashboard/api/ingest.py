@@ -17,7 +17,7 @@ from .incoming import MAX_LINES, read_lines
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
-    from ..models import Run
+    from ..models import Run, Tenant
 
 NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 MEDIA_TYPES = ("application/json", "application/x-ndjson", "text/plain")
@@ -32,7 +32,11 @@ class Appended(msgspec.Struct):
     last_line: int
 
 
-def append_lines(request: Request, run: Run, key: str | None) -> dict[str, int]:
+# What appending looks at: a run has many columns, and a batch comes often.
+RUN_COLUMNS = ("uid", "tenant_id", "status", "is_external", "finished_at", "line_count", "log_bytes")
+
+
+def append_lines(request: Request, run: Run, key: str | None, tenant: Tenant) -> dict[str, int]:
     """Appends the body's lines to a reported run, once for each idempotency key. Raises LogClosed, Invalid, TooBig."""
     data = parsers.read_bounded(request._request, may_inflate=True)
     kind = parsers.media_type(request._request)
@@ -41,7 +45,7 @@ def append_lines(request: Request, run: Run, key: str | None) -> dict[str, int]:
         lines = read_batch(data, kind)
         return {"accepted": len(lines), "last_line": run.append_reported(lines) if lines else run.line_count}
 
-    return once(run.tenant, f"append:{run.uid}", key, data, append)[0]
+    return once(tenant, f"append:{run.uid}", key, data, append)[0]
 
 
 def read_batch(data: bytes, kind: str) -> list[ReportedLine]:

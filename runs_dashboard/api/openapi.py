@@ -161,7 +161,12 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
         schema["maximum"] = parameter.most
     if parameter.default not in (None, ()):
         schema["default"] = parameter.default
-    described = {"name": parameter.name, "in": "query", "description": parameter.about, "schema": schema}
+    described: dict[str, Any] = {
+        "name": parameter.name,
+        "in": "query",
+        "description": parameter.about,
+        "schema": schema,
+    }
     if parameter.kind == "words":
         described |= {"style": "form", "explode": False}
     if parameter.is_required:

@@ -157,9 +157,9 @@ def show_run(
     return FlowRun(
         id=run.uid,
         flow_id=run.flow.slug,
-        flow_type=run.flow.flow_type,
-        phase=run.status,
-        status=run.status,
+        flow_type=run.flow.flow_type,  # type: ignore[arg-type]  # the columns take these words only
+        phase=run.status,  # type: ignore[arg-type]
+        status=run.status,  # type: ignore[arg-type]
         start_time=iso(run.started_at),
         end_time=iso(run.finished_at),
         actions=[show_action(step) for step in actions],
@@ -171,7 +171,7 @@ def show_run(
         updated_by=run.updated_by_id,
         reviewed_by=run.reviewed_by_id,
         reviewed_at=iso(run.reviewed_at),
-        trigger=run.trigger,
+        trigger=run.trigger,  # type: ignore[arg-type]
         attempt=run.attempt,
         duration_ms=run.duration_ms,
         error=run.error or None,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models.functions import Now
@@ -61,13 +62,12 @@ class StepReport:
     error: str | None = None
 
 
-@dataclass
-class ReportedLine:
+class ReportedLine(msgspec.Struct, gc=False):
     """A line on its way in: `line.metadata` and payloads are kept beside it. action: its step's id."""
 
     line: Line
     action: str | None = None
-    payloads: list[dict[str, Any]] = field(default_factory=list)
+    payloads: list[dict[str, Any]] | None = None
 
 
 @dataclass
@@ -148,10 +148,11 @@ class Reportable(models.Model):
 
     def append_reported(self: Run, lines: list[ReportedLine]) -> int:  # type: ignore[misc]
         """Appends an engine's lines; the number of the last one. Raises LogClosed."""
+        if not self.is_external:
+            raise LogClosed("The product executes this run itself: it takes no reports.", self.status)
+        if self.is_final and self.finished_at and timezone.now() - self.finished_at > APPEND_GRACE:
+            raise LogClosed("The run has ended: its log takes no more lines.", self.status)
         with transaction.atomic():
-            self._lock_reported(LogClosed)
-            if self.is_final and self.finished_at and timezone.now() - self.finished_at > APPEND_GRACE:
-                raise LogClosed("The run has ended: its log takes no more lines.", self.status)
             return self._append(lines)
 
     def keep_alive(self: Run) -> bool:  # type: ignore[misc]
@@ -170,11 +171,11 @@ class Reportable(models.Model):
 
     # --- the parts of a report ------------------------------------------------------------------------------------
 
-    def _lock_reported(self: Run, kind: type[StatusConflict] = StatusConflict) -> None:  # type: ignore[misc]
+    def _lock_reported(self: Run) -> None:  # type: ignore[misc]
         """Reads the run afresh under its lock: two reports at once are taken one after the other."""
         self.refresh_from_db(from_queryset=type(self).across_tenants.select_for_update())
         if not self.is_external:
-            raise kind("The product executes this run itself: it takes no reports.", self.status)
+            raise StatusConflict("The product executes this run itself: it takes no reports.", self.status)
 
     def _report_columns(self: Run, report: Report, by: Actor) -> None:  # type: ignore[misc]
         changes: dict[str, Any] = {**report.columns, "updated_at": timezone.now(), "updated_by": by.user}
@@ -286,12 +287,16 @@ class Reportable(models.Model):
         if self.log_bytes > settings.LOG_MAX_BYTES:
             raise LogClosed(f"The run's log has reached {settings.LOG_MAX_BYTES:,} bytes.", self.status)
         slugs = {line.action for line in lines if line.action}
-        steps = {step.slug: step for step in self.steps.filter(slug__in=slugs).order_by("attempt")} if slugs else {}
+        steps: dict[str, Step] = {}
+        if slugs:
+            known = Step.across_tenants.filter(run=self, slug__in=slugs).only("slug").order_by("attempt")
+            steps = {step.slug: step for step in known}
         missing = [
             StepReport(slug, phase=Status.RUNNING)
             for slug in dict.fromkeys(line.action for line in lines if line.action and line.action not in steps)
         ]
         if missing:
+            self._lock_reported()
             steps |= {step.slug: step for step in self._report_steps(missing)}
         parts: list[tuple[Step | None, list[Line]]] = []
         previous: str | None = None
@@ -311,7 +316,7 @@ class Reportable(models.Model):
         payloads = [
             Payload(tenant_id=tenant, run=self, step=steps.get(line.action or ""), line=first + place, **payload)
             for place, line in enumerate(lines)
-            for payload in line.payloads
+            for payload in line.payloads or ()
         ]
         if metadata:
             LogMetadata.across_tenants.bulk_create(metadata)

@@ -117,7 +117,7 @@ def test_one_idempotency_key_is_one_run(api: Caller, flow: Flow) -> None:
     answers = [api.post("/webhooks/orders", {"order": 1}, headers={"Idempotency-Key": "k"}) for _ in range(3)]
 
     assert {answer.status_code for answer in answers} == {202}
-    assert len({answer.content for answer in answers}) == 1
+    assert answers[0].json() == answers[1].json() == answers[2].json()
     assert Run.across_tenants.count() == 1
 
 
