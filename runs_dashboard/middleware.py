@@ -29,7 +29,7 @@ class TenantMiddleware:
             lambda: request.membership.tenant if request.membership else None  # type: ignore[attr-defined]
         )
         request.actor = SimpleLazyObject(  # type: ignore[attr-defined]
-            lambda: Actor(user=request.user, address=request.META.get("REMOTE_ADDR") or None)  # type: ignore[misc]
+            lambda: Actor(user=request.user, address=request.META.get("REMOTE_ADDR") or None)  # type: ignore[arg-type]
         )
         if request.user.is_authenticated:
             timezone.activate(request.user.zone)

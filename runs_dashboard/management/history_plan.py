@@ -88,7 +88,8 @@ class _Planner:
 
     def _incidents(self) -> list[tuple[int, int, int]]:
         """(start, end, which error) of the times when a flow fails most of the time."""
-        found, at = [], float(self.start)
+        found: list[tuple[int, int, int]] = []
+        at = float(self.start)
         while True:
             at += self.random.expovariate(1 / (INCIDENT_DAYS * DAY_MS))
             if at >= self.end:

@@ -35,7 +35,7 @@ class KeyQuerySet(TenantQuerySet):
     def identify(self, secret: str) -> ApiKey | None:
         """The usable key that a client showed, or None. The same work for a wrong prefix and a wrong secret."""
         prefix = secret.partition("_")[2][:PREFIX_LENGTH]
-        key = self.usable().filter(prefix=prefix).select_related("user", "tenant").first()
+        key: ApiKey | None = self.usable().filter(prefix=prefix).select_related("user", "tenant").first()
         known = key.digest if key else digest_secret("no such key")
         if not hmac.compare_digest(known, digest_secret(secret)) or key is None:
             return None

@@ -145,4 +145,4 @@ def _chunks(view: LogView, spans: list[Span], is_backward: bool) -> Iterator[tup
                 line = span.last_line if is_backward else span.first_line
                 row = of_run.filter(first_line__lte=line).order_by("-first_line").values_list(*CHUNK_FIELDS).first()
             has_lines = row is not None and row[0] + row[1] > span.first_line
-            yield span, ChunkLines(row) if has_lines else None
+            yield span, ChunkLines(row) if row is not None and has_lines else None

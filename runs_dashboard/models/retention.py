@@ -55,9 +55,11 @@ def purge(*, days: int | None = None, batch: int = 200) -> int:
     gone = 0
     ended = Run.across_tenants.final().filter(is_pinned=False)
     own_rules = set()
-    for flow_pk, own_days in Flow.across_tenants.filter(retention_days__gt=0).values_list("pk", "retention_days"):
+    with_own = Flow.across_tenants.filter(retention_days__gt=0).values_list("pk", "retention_days")
+    for flow_pk, own_days in with_own:
         own_rules.add(flow_pk)
-        gone += _purge_rows(ended.filter(flow_id=flow_pk, finished_at__lt=now - timedelta(days=own_days)), batch)
+        before = now - timedelta(days=own_days)  # type: ignore[arg-type]  # more than 0, so not null
+        gone += _purge_rows(ended.filter(flow_id=flow_pk, finished_at__lt=before), batch)
     if default:
         rows = ended.filter(finished_at__lt=now - timedelta(days=default)).exclude(flow_id__in=own_rules)
         gone += _purge_rows(rows, batch)

@@ -29,7 +29,7 @@ class Stoppable(models.Model):
         Raises StatusConflict when the run has ended.
         """
         reason = clean(reason)[:500]
-        asked = {
+        asked: dict[str, Any] = {
             "stop_requested_at": timezone.now(),
             "stop_requested_by": clean(by.label)[:300],
             "stop_reason": reason,

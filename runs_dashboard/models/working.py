@@ -68,7 +68,7 @@ class WorkQuerySet(models.QuerySet):
                 rows = self.model.across_tenants.filter(flow=flow, status=Status.RUNNING, is_external=False)
                 if rows.count() >= flow.concurrency:
                     return None
-            begun = {} if run.started_at else {"started_at": now, "ordered_at": now}
+            begun: dict[str, Any] = {} if run.started_at else {"started_at": now, "ordered_at": now}
             try:
                 move(
                     run,
