@@ -1,6 +1,7 @@
 """uvicorn with the product's ASGI application on the database of the tests, in a process of its own."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -44,6 +45,9 @@ class StreamServer:
     def __enter__(self) -> "StreamServer":
         command = [sys.executable, "-m", "uvicorn", self.application, "--host", "127.0.0.1"]
         command += ["--port", str(self.port), "--no-access-log", "--timeout-graceful-shutdown", "10"]
+        setpriv = shutil.which("setpriv")
+        if setpriv:  # tests that are killed leave nothing running
+            command = [setpriv, "--pdeathsig", "TERM", "--", *command]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
