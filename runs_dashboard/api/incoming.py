@@ -138,7 +138,7 @@ def read_lines(given: list[bodies.LineBody]) -> list[ReportedLine]:
         raise TooBig(f"More than {MAX_LINES:,} lines at once.", "body", "logs")
     now = time.time()
     longest = settings.LOG_LINE_MAX
-    numbers: dict[str | None, int] = dict(LEVEL_NUMBERS)
+    numbers: dict[str | None, int] = {**LEVEL_NUMBERS}
     lines = []
     for place, body in enumerate(given):
         message = body.message if body.message.isascii() and "\0" not in body.message else clean(body.message)
