@@ -21,8 +21,13 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_enable_remote_control=False,
     broker_transport_options={
-        "visibility_timeout": 12 * 3600
-    },  # the lease decides; a redelivery is refused by the claim
+        "visibility_timeout": 12 * 3600,  # seconds; the lease decides, a redelivery is refused by the claim
+        # A page that starts a run does not wait for a broker that is away: the worker's own look finds the run.
+        "socket_connect_timeout": 1.0,
+        "max_retries": 0,
+        "interval_start": 0.0,
+        "interval_max": 0.1,
+    },
     imports=["runs_dashboard.execution.tasks"],
     timezone="UTC",
 )
