@@ -50,6 +50,7 @@ def _column(kind: str, title: str, **options: Any) -> tables.Column:
 
 
 class RunTable(tables.Table):
+    tick = _column("c-tick", "Select")
     status = _column("c-st", "Status")
     flow = _column("c-flow", "Flow and run")
     trigger = _column("c-trig", "Trigger, by")
@@ -62,9 +63,9 @@ class RunTable(tables.Table):
         template_name = "runs/_table.html"
         attrs = {"class": "tbl runs"}
 
-    def __init__(self, rows: list[Run], *, is_newest_first: bool = True) -> None:
-        super().__init__(rows)
-        self.is_newest_first = is_newest_first
+    def __init__(self, rows: list[Run], *, has_ticks: bool, is_newest_first: bool = True) -> None:
+        super().__init__(rows, exclude=() if has_ticks else ("tick",))
+        self.has_ticks, self.is_newest_first = has_ticks, is_newest_first
 
     def lines(self) -> Iterator[Line]:
         """The rows with their cells made. (The library's own rows look at each method's signature for each cell.)"""
@@ -72,6 +73,13 @@ class RunTable(tables.Table):
         for record in self.data:
             cells = format_html_join("", '<td class="{}">{}</td>', ((kind, make(record)) for kind, make in makers))
             yield Line(record.uid, shown_status(record), record.ordered_at, cells)
+
+    def render_tick(self, record: Run) -> SafeString:
+        return format_html(
+            '<input class="tick" type="checkbox" name="run" value="{}" form="bulk" aria-label="Select run {}">',
+            record.uid,
+            record.short_uid,
+        )
 
     def render_status(self, record: Run) -> SafeString:
         note = ""

@@ -3,7 +3,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from .views import account, downloads, flows, run, run_acts, runs
+from .views import account, bulk, downloads, flows, run, run_acts, runs
 
 urlpatterns = [
     path("", runs.home, name="home"),
@@ -23,8 +23,9 @@ urlpatterns = [
     path("flows/<str:slug>/schedule/", flows.flow_schedule, name="flow_schedule"),
     path("downloads/", downloads.download_list, name="download_list"),
     path("downloads/<uuid:download>/", downloads.download_content, name="download_content"),
-    # What open pages ask for: beside the tree above, where any word may be a run's id.
+    # What open pages ask for, and what is done to many: beside the tree above, where any word may be a run's id.
     path("live/runs/", runs.run_list_live, name="run_list_live"),
+    path("bulk/runs/", bulk.act_on_runs, name="act_on_runs"),
     path("live/downloads/", downloads.download_list_live, name="download_list_live"),
     path("account/", account.account, name="account"),
     path("account/theme/", account.set_theme, name="set_theme"),

@@ -3,6 +3,7 @@ import { dialogs } from "./dialogs.js";
 import { polling } from "./polling.js";
 import { follow } from "./follow.js";
 import { lines } from "./lines.js";
+import { ticks } from "./ticks.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
 
@@ -53,5 +54,6 @@ if (navigator.clipboard) {
 
 dialogs();
 polling();
+ticks();
 lines();
 follow();

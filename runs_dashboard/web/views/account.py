@@ -42,7 +42,7 @@ def set_theme(request: MemberRequest) -> HttpResponse:
         user = request.user
         user.preferences = {**user.preferences, "theme": theme}
         user.save(update_fields=["preferences"])
-    return redirect(_back(request))
+    return redirect(go_back(request))
 
 
 @require_POST
@@ -57,7 +57,7 @@ def set_tenant(request: MemberRequest) -> HttpResponse:
     return redirect("run_list")
 
 
-def _back(request: MemberRequest) -> str:
+def go_back(request: MemberRequest) -> str:
     """Where the person came from, if that is a page of ours."""
     wanted = request.POST.get("next", "")
     if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -65,13 +66,14 @@ def run_list(request: MemberRequest) -> HttpResponse:
         "chosen": chosen,
         "chips": _chips(request, chosen),
         "is_filtered": bool(chosen),
-        "table": RunTable(page.rows, is_newest_first=is_newest_first),
+        "table": RunTable(page.rows, has_ticks=_has_ticks(request), is_newest_first=is_newest_first),
         "page": page,
         "is_newest_first": is_newest_first,
         "tabs": _tabs(request, found),
         "standing": sum_up(tenant),
         "live_query": _live_query(request, page.rows, cursor, is_newest_first),
         "as_of": timezone.now(),
+        "key": uuid.uuid4().hex,
         "flows": Flow.objects.of(tenant).order_by("name").values_list("slug", "name")[:CHOICES_LIMIT],
         "environments": Environment.objects.of(tenant).order_by("name").values_list("name", flat=True)[:CHOICES_LIMIT],
         "members": Membership.objects.of(tenant)
@@ -98,7 +100,7 @@ def run_list_live(request: MemberRequest) -> HttpResponse:
     params = request.GET.copy()
     params["watch"] = ",".join(run.uid for run in rows if run.status in LIVE)
     context = {
-        "table": RunTable(rows),
+        "table": RunTable(rows, has_ticks=_has_ticks(request)),
         "tabs": _tabs(request, found),
         "new": new,
         "new_limit": NEW_LIMIT,
@@ -107,6 +109,10 @@ def run_list_live(request: MemberRequest) -> HttpResponse:
         "as_of": timezone.now(),
     }
     return render(request, "runs/_live.html", context)
+
+
+def _has_ticks(request: MemberRequest) -> bool:
+    return request.membership.may(Role.SUPPORT)
 
 
 def _read_uids(request: MemberRequest, name: str) -> list[str]:
