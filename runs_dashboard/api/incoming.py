@@ -138,11 +138,10 @@ def read_lines(given: list[bodies.LineBody]) -> list[ReportedLine]:
         raise TooBig(f"More than {MAX_LINES:,} lines at once.", "body", "logs")
     now = time.time()
     longest = settings.LOG_LINE_MAX
-    numbers: dict[str | None, int] = {**LEVEL_NUMBERS}
     lines = []
     for place, body in enumerate(given):
         message = body.message if body.message.isascii() and "\0" not in body.message else clean(body.message)
-        level = numbers.get(body.level)
+        level = LEVEL_NUMBERS.get(body.level or "")
         if level is None:
             level = detect_level(message) if body.level is None else _read_level(body.level, place)
         at = now if body.timestamp is None else _seconds(body.timestamp, place)
