@@ -68,7 +68,6 @@ INSTALLED_APPS = [
     "django_tables2",
     "django_htmx",
     "rest_framework",
-    "drf_spectacular",
     "axes",
     "csp",
 ]
@@ -207,11 +206,9 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["runs_dashboard.api.permissions.RolePermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["runs_dashboard.api.parsers.StrictJSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "runs_dashboard.api.errors.answer_error",
     "UNAUTHENTICATED_USER": None,
 }
-SPECTACULAR_SETTINGS = {"TITLE": "Runs Dashboard", "VERSION": "1", "OAS_VERSION": "3.1.0"}
 
 # --- the worker, its queue, the distributed engine ------------------------------------------------------------------
 
