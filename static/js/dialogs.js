@@ -1,5 +1,5 @@
 // A form that a button fetches is shown as a dialog over the page; without scripts it is a page of its own.
-export function dialogs() {
+function dialogs() {
   const dialog = document.getElementById("dialog");
   if (!dialog) return;
   document.addEventListener("htmx:after:swap", (event) => {
@@ -18,3 +18,5 @@ export function dialogs() {
   });
   dialog.addEventListener("close", () => dialog.replaceChildren());
 }
+
+dialogs();

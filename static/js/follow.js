@@ -6,7 +6,7 @@ const POLL_EVERY = 2000; // milliseconds, where no stream comes through
 const FAILURES = 3; // of the stream, before asking instead
 const AT_END = 24; // pixels from the end that still count as there
 
-export function follow() {
+function follow() {
   const tail = document.getElementById("tail");
   const box = document.getElementById("lines");
   if (!tail || !box) return;
@@ -69,7 +69,7 @@ export function follow() {
     shown = Math.max(shown, last);
     document.getElementById("line-count").textContent = shown.toLocaleString("en");
     offer();
-    say(`Streaming, ${clock()}`);
+    say(`${poller ? "Asking every 2 s" : "Streaming"}, ${clock()}`);
   }
 
   function head(step) {
@@ -203,3 +203,5 @@ export function follow() {
     once();
   }
 }
+
+follow();

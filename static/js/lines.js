@@ -2,7 +2,7 @@
 const LINE = /^#L(\d+)$/;
 const BEFORE = 20; // lines shown before the one that was asked for
 
-export function lines() {
+function lines() {
   if (!document.getElementById("lines")) return;
   const go = () => {
     const found = LINE.exec(location.hash);
@@ -22,3 +22,5 @@ export function lines() {
   addEventListener("hashchange", go);
   go();
 }
+
+lines();

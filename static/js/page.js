@@ -1,9 +1,5 @@
-// What every page gets from scripts. Each part does nothing where its elements are not there.
-import { dialogs } from "./dialogs.js";
-import { polling } from "./polling.js";
-import { follow } from "./follow.js";
-import { lines } from "./lines.js";
-import { ticks } from "./ticks.js";
+// What every page gets from scripts. Each file beside this one does nothing where its elements are not there; none
+// imports another, so that every address carries the stamp of its content.
 
 const $ = (selector, root = document) => root.querySelector(selector);
 
@@ -51,9 +47,3 @@ if (navigator.clipboard) {
     button.textContent = "Copied";
   });
 }
-
-dialogs();
-polling();
-ticks();
-lines();
-follow();

@@ -1,7 +1,7 @@
 // Open pages ask for news; they do not while nobody looks, or while the reader selects text in what would change.
 const STALE_AFTER = 10_000; // milliseconds without an answer
 
-export function polling() {
+function polling() {
   let heard = Date.now();
 
   const isSelecting = () => {
@@ -34,3 +34,5 @@ export function polling() {
     }
   }, 2000);
 }
+
+polling();

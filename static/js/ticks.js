@@ -1,5 +1,5 @@
 // One tick for all rows of the page, and back; the bar with the buttons shows itself where something is ticked.
-export function ticks() {
+function ticks() {
   const all = document.getElementById("tick-all");
   if (!all) return;
   const boxes = () => [...document.querySelectorAll(".tick")];
@@ -13,3 +13,5 @@ export function ticks() {
   });
   document.getElementById("bulk")?.addEventListener("reset", () => (all.checked = all.indeterminate = false));
 }
+
+ticks();

@@ -76,3 +76,20 @@ def test_pages_only_name_style_classes_that_exist_in_some_sheet() -> None:
     for path in OWN_TEMPLATES:
         for value in re.findall(r'class="([^"{}]*)"', path.read_text()):
             assert set(value.split()) <= known, f"{name(path)}: {set(value.split()) - known}"
+
+
+def test_no_script_imports_another() -> None:
+    """An import's address has no stamp: a browser would keep the old file for a year."""
+    for path in STATIC:
+        if path.suffix == ".js":
+            assert not re.search(r"^\s*(import|export)\b", path.read_text(), re.MULTILINE), name(path)
+
+
+def test_our_scripts_listen_before_htmx_asks() -> None:
+    """A stream's first lines, or its first error, would otherwise come before anybody takes them."""
+    scripts = re.findall(r"static '([^']+\.js)'", (ROOT / "templates" / "parts" / "scripts.html").read_text())
+    places = [script.startswith("vendor/") for script in scripts]
+    assert places == sorted(places)
+    assert {script.removeprefix("js/") for script in scripts if not script.startswith("vendor/")} == {
+        path.name for path in (ROOT / "static" / "js").glob("*.js")
+    }
