@@ -62,7 +62,7 @@ def show_docs(request: HttpRequest) -> HttpResponse:
 def _row(parameter: dict[str, Any]) -> dict[str, str]:
     """A parameter as a line of the table."""
     schema = parameter["schema"]
-    kind = schema["type"]
+    kind = schema.get("type") or " or ".join(one.get("format", one["type"]) for one in schema["anyOf"])
     if "minimum" in schema:
         kind += f", from {schema['minimum']}" + (f" to {schema['maximum']:,}" if "maximum" in schema else "")
     if "default" in schema:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,7 +11,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from ..filters import RunFilter, is_uuid
-from ..models import Role, Run, Step
+from ..models import Flow, Role, Run, Step, User
 from ..text.levels import LEVEL_NUMBERS
 from . import representations as shapes
 from .cursors import seal, unseal
@@ -29,11 +28,7 @@ if TYPE_CHECKING:
 
     from ..models import Entry, Tenant
 
-GROUPS = {
-    "user": ("created_by_id", "created_by__username"),
-    "flow": ("flow__slug", "flow__name"),
-    "component": ("component", "component"),
-}
+GROUPS = ("user", "flow", "component")
 LOGS_A_PAGE = 100
 RUNS_A_PAGE = 50
 ERRORS = frozenset({LEVEL_NUMBERS["error"], LEVEL_NUMBERS["critical"]})
@@ -61,9 +56,9 @@ class ExecutionsView(ApiView):
             "Get Executions",
             Role.VIEWER,
             parameters=(
-                Parameter("start", about="YYYY-MM-DD, inclusive; one month ago by default."),
-                Parameter("end", about="YYYY-MM-DD, inclusive; today by default."),
-                Parameter("groupby", about="By user, flow or component.", default="user", choices=tuple(GROUPS)),
+                Parameter("start", "day", "YYYY-MM-DD, inclusive; one month ago by default."),
+                Parameter("end", "day", "YYYY-MM-DD, inclusive; today by default."),
+                Parameter("groupby", about="By user, flow or component.", default="user", choices=GROUPS),
             ),
             answers={200: Executions},
         )
@@ -71,27 +66,14 @@ class ExecutionsView(ApiView):
 
     def get(self, request: Request) -> HttpResponse:
         today = timezone.now().date()
-        end = read_day(self.query["end"], "end") or today
-        start = read_day(self.query["start"], "start")
+        end, start = self.query["end"] or today, self.query["start"]
         if start is not None and start > end:
             raise Invalid("The start lies after the end.", "query", "start")
         start = start or month_before(today)
         group = self.query["groupby"]
-        rows = count_executions(self.tenant, group, start, end) if start <= end else []
-        counts = [ExecutionCount(one, name or None, count) for one, name, count in rows]
+        counts = count_executions(self.tenant, group, start, end) if start <= end else []
         total = sum(count.count for count in counts)
         return answer(Executions(start.isoformat(), end.isoformat(), group, total, counts))
-
-
-def read_day(text: str | None, name: str) -> date | None:
-    if text is None:
-        return None
-    try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
-            return date.fromisoformat(text)
-    except ValueError:
-        raise Invalid(f"There is no day {text}.", "query", name) from None
-    raise Invalid("Give a day as YYYY-MM-DD.", "query", name)
 
 
 def month_before(day: date) -> date:
@@ -100,20 +82,25 @@ def month_before(day: date) -> date:
     return last.replace(day=min(day.day, last.day))
 
 
-def count_executions(tenant: Tenant, group: str, start: date, end: date) -> Any:
-    """(id, name, count), the highest first. Runs by their start; of components each attempt that was made."""
-    begin = datetime.combine(start, time(), UTC)
-    finish = datetime.combine(end, time.max, UTC)
-    columns = GROUPS[group]
-    rows: QuerySet
+def count_executions(tenant: Tenant, group: str, start: date, end: date) -> list[ExecutionCount]:
+    """The highest first. Runs by their start; of components each attempt that was made."""
+    within = datetime.combine(start, time(), UTC), datetime.combine(end, time.max, UTC)
     if group == "component":
-        rows = Step.objects.of(tenant).filter(
-            run__ordered_at__gte=begin, run__ordered_at__lte=finish, kept_from=None, run__tenant=tenant
-        )
-        rows = rows.values_list("component", "component")
+        steps = Step.objects.of(tenant).filter(run__ordered_at__range=within, run__tenant=tenant, kept_from=None)
+        found = steps.values_list("component").annotate(n=Count("pk")).order_by("-n", "component")
+        return [ExecutionCount(name or None, name or None, count) for name, count in found]
+    column = "flow_id" if group == "flow" else "created_by_id"
+    runs = Run.objects.of(tenant).filter(ordered_at__range=within)
+    # The names are looked up behind the counting: joined to every run they cost several times the count.
+    rows = list(runs.order_by().values_list(column).annotate(n=Count("pk")).order_by("-n", column))
+    pks = [pk for pk, _ in rows if pk is not None]
+    names: dict[int, tuple[Any, str]]
+    if group == "flow":
+        flows = Flow.objects.of(tenant).filter(pk__in=pks).values_list("pk", "slug", "name")
+        names = {pk: (slug, name or slug) for pk, slug, name in flows}
     else:
-        rows = Run.objects.of(tenant).filter(ordered_at__gte=begin, ordered_at__lte=finish).values_list(*columns)
-    return rows.annotate(n=Count("pk")).order_by("-n", columns[0])
+        names = {pk: (pk, name) for pk, name in User.objects.filter(pk__in=pks).values_list("pk", "username")}
+    return [ExecutionCount(*names.get(pk, (None, None)), count) for pk, count in rows]
 
 
 class FoundLog(shapes.LogEntry, rename="camel", kw_only=True):

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from django.urls import URLPattern
 
+from ..filters import MILLISECONDS_LIMIT
 from .bodies import LineBody, LogsBody
 from .errors import ErrorBody
+from .parameters import MAX_TEXT, MAX_WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,11 +35,19 @@ TEXTS = {
 }
 GOOD = {200: "Successful", 201: "Made", 202: "Accepted", 204: "Done, no body", 206: "A part of it"}
 LOG_BODY = {"application/json": LogsBody, "application/x-ndjson": LineBody, "text/plain": str}
+FILTER_TEXT = 255  # characters, as the FilterSet takes them
+NO_NUL = r"^[^\u0000]*$"
 KINDS: dict[str, dict[str, Any]] = {
-    "text": {"type": "string", "minLength": 1, "maxLength": 1000},
-    "whole": {"type": "integer"},
+    "text": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": NO_NUL},
+    "whole": {"type": "integer", "maximum": MAX_WHOLE},
     "flag": {"type": "boolean"},
-    "moment": {"type": "string", "format": "date-time"},
+    "day": {"type": "string", "format": "date"},
+    "moment": {
+        "anyOf": [
+            {"type": "string", "format": "date-time"},
+            {"type": "integer", "minimum": 10_000, "maximum": MILLISECONDS_LIMIT},
+        ]
+    },
 }
 
 
@@ -146,15 +156,15 @@ def _describe(path: str, method: str, operation: Operation, schemas: dict[str, A
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
-    schema: dict[str, Any]
+    schema = dict(KINDS.get(parameter.kind, {}))
     if parameter.kind == "words":
         schema = {"type": "array", "items": {"type": "string", "enum": list(parameter.choices)}}
-    elif parameter.is_filter:
-        schema = {"type": "string", "minLength": 1, "maxLength": 255}
-    else:
-        schema = dict(KINDS[parameter.kind])
-    if parameter.kind == "text" and parameter.choices and not parameter.is_filter:
+        if parameter.is_filter:
+            schema["minItems"] = 1
+    elif parameter.choices:
         schema = {"type": "string", "enum": list(parameter.choices)}
+    elif parameter.is_filter and parameter.kind == "text":
+        schema["maxLength"] = FILTER_TEXT
     if parameter.least is not None:
         schema["minimum"] = parameter.least
     if parameter.most is not None:
@@ -207,7 +217,7 @@ STREAM = {
         {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}},
     ],
     "responses": {
-        "200": {"description": "Successful", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        "200": {"description": "Successful", "content": {"text/event-stream": {}}},
         **{
             str(status): {
                 "description": TEXTS[status],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
@@ -16,11 +18,12 @@ if TYPE_CHECKING:
     from django.http import QueryDict
 
 MAX_TEXT = 1_000  # characters of a value
+MAX_WHOLE = 10**15
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One query parameter. kind: text, whole, flag, words (comma-separated, of `choices`) or moment.
+    """One query parameter. kind: text, whole, flag, words (comma-separated, of `choices`), moment or day.
 
     `is_filter`: its value is checked by a FilterSet, under `name` without the brackets.
     """
@@ -59,7 +62,7 @@ class Parameter:
         if not (text.isascii() and text.isdigit() and len(text) <= 18):
             raise ValueError(f"not a whole number {self._bounds()}.")
         number = int(text)
-        if (self.least is not None and number < self.least) or (self.most is not None and number > self.most):
+        if number < (self.least or 0) or number > (MAX_WHOLE if self.most is None else self.most):
             raise ValueError(f"not a whole number {self._bounds()}.")
         return number
 
@@ -78,6 +81,14 @@ class Parameter:
         if unknown:
             raise ValueError(f"{unknown[0][:100]!r} is not known. Allowed: {', '.join(self.choices)}.")
         return words
+
+    def _read_day(self, text: str) -> date:
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+            raise ValueError("give a day as YYYY-MM-DD.")
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            raise ValueError("there is no such day.") from None
 
     def _read_moment(self, text: str) -> datetime:
         try:
@@ -104,7 +115,7 @@ def read_query(given: QueryDict, parameters: tuple[Parameter, ...]) -> dict[str,
                 problems.append(Problem(["query", name], "This parameter is required.", "missing"))
             continue
         try:
-            if parameter.kind != "words" and "" in texts:
+            if (parameter.kind != "words" or parameter.is_filter) and "" in texts:
                 raise ValueError("an empty value; leave the parameter out instead.")
             # Given twice: words add up, of anything else the last counts.
             joined = ",".join(texts) if parameter.kind == "words" or parameter.is_filter else texts[-1]

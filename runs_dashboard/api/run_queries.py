@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 STATUSES = tuple(Status.values)
 FILTERS = tuple(
-    Parameter(f"filter[{name}]", about=about, choices=choices, is_filter=True)
-    for name, about, choices in (
-        ("user_id", "Runs created by this user number, or name.", ()),
-        ("flow_id", "Runs of this flow; several with commas.", ()),
-        ("flow_version_id", "Runs of this flow version.", ()),
-        ("virtual_environment_id", "Runs in this environment.", ()),
-        ("trigger", "What started them; several with commas.", tuple(Trigger.values)),
-        ("status", "Their status; several with commas.", STATUSES),
-        ("search", "An id, a tracked value, a tag's value, or a part of a flow's name.", ()),
-        ("started_before", "Unix milliseconds or ISO 8601.", ()),
-        ("started_after", "Unix milliseconds or ISO 8601.", ()),
-        ("started_on", "A day (UTC): Unix milliseconds or ISO 8601.", ()),
-        ("retried", "true or false: some later run retried it.", ()),
-        ("has_warnings", "true or false.", ()),
-        ("tag", "key:value, or a key alone.", ()),
-        ("tracked", "Tracked data, key:value, or a key alone.", ()),
-        ("parent_run_id", "Sub-runs of this run.", ()),
-        ("reviewed", "true or false.", ()),
-        ("environment", "The environment's name.", ()),
+    Parameter(f"filter[{name}]", kind, about, choices=choices, is_filter=True)
+    for name, kind, about, choices in (
+        ("user_id", "text", "Runs created by this user number, or name.", ()),
+        ("flow_id", "text", "Runs of this flow; several with commas.", ()),
+        ("flow_version_id", "text", "Runs of this flow version.", ()),
+        ("virtual_environment_id", "text", "Runs in this environment.", ()),
+        ("trigger", "words", "What started them; several with commas.", tuple(Trigger.values)),
+        ("status", "words", "Their status; several with commas.", STATUSES),
+        ("search", "text", "An id, a tracked value, a tag's value, or a part of a flow's name.", ()),
+        ("started_before", "moment", "Unix milliseconds or ISO 8601.", ()),
+        ("started_after", "moment", "Unix milliseconds or ISO 8601.", ()),
+        ("started_on", "moment", "A day (UTC): Unix milliseconds or ISO 8601.", ()),
+        ("retried", "flag", "true or false: some later run retried it.", ()),
+        ("has_warnings", "flag", "true or false.", ()),
+        ("tag", "text", "key:value, or a key alone.", ()),
+        ("tracked", "text", "Tracked data, key:value, or a key alone.", ()),
+        ("parent_run_id", "text", "Sub-runs of this run.", ()),
+        ("reviewed", "flag", "true or false.", ()),
+        ("environment", "text", "The environment's name.", ()),
     )
 )
 PAGING = (
