@@ -117,7 +117,7 @@ def _spans(view: LogView, match: TextMatch) -> list[Span]:
         spans += _read_spans(view.chunks.filter(is_sealed=True, index_part=None))
         for part in parts.filter(holding):
             seen.add(part.pk)
-            named = part.find(match.trigrams) or set()
+            named = part.find(match.trigrams)
             wanted = sorted(named.intersection(of_run.filter(index_part=part.pk).values_list("pk", flat=True)))
             for start in range(0, len(wanted), IDS_AT_ONCE):
                 spans += _read_spans(view.chunks.filter(pk__in=wanted[start : start + IDS_AT_ONCE]))

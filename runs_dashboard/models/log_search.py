@@ -193,21 +193,25 @@ class _Search:
         if self.todo and self.todo[0][1].last == top:
             self._read(heapq.heappop(self.todo)[1])
         elif self.parts and _milliseconds(self.parts[-1].last_at) == top.at_ms:  # type: ignore[union-attr]
-            named = self.parts[-1].find(self.match.trigrams)
-            if named is None:  # dropped a moment ago: its chunks are among those that the index lacks now
+            part = self.parts.pop()
+            spans = self._named_spans(part)
+            if LogIndexPart.objects.of(self.tenant).filter(pk=part.pk).exists():
+                self._add(spans)
+            else:  # dropped a moment ago: its chunks are among those that the index lacks now
                 self.found, self.todo, self.floor = [], [], None
                 self.seen.clear()
                 self._list()
-            else:
-                self._add(self._named_spans(self.parts.pop(), sorted(named)))
         else:
             return False
         return True
 
-    def _named_spans(self, part: LogIndexPart, named: list[int]) -> Iterable[_Span]:
+    def _named_spans(self, part: LogIndexPart) -> list[_Span]:
+        named = sorted(part.find(self.match.trigrams))
+        spans: list[_Span] = []
         for start in range(0, len(named), IDS_AT_ONCE):
             rows = LogChunk.objects.of(self.tenant).filter(index_part=part, pk__in=named[start : start + IDS_AT_ONCE])
-            yield from _read_spans(self._within(rows))
+            spans += _read_spans(self._within(rows))
+        return spans
 
     def _read(self, span: _Span) -> None:
         # By its lines, not by its number: it may have been merged into another chunk since it was named.
@@ -219,11 +223,10 @@ class _Search:
         chunk = ChunkLines(row)
         keys = []
         for line in chunk.find(self.match, self.levels):
-            if span.first_line <= line <= span.last.line:
-                at = chunk.at(line)
-                key = Key(_milliseconds(at), span.last.run, line)
-                if key < self.bound and (self.after is None or at >= self.after) and key[1:] not in self.seen:
-                    keys.append(key)
+            at = chunk.at(line)
+            key = Key(_milliseconds(at), span.last.run, line)
+            if key < self.bound and (self.after is None or at >= self.after) and key[1:] not in self.seen:
+                keys.append(key)
         newest = heapq.nlargest(self.limit + 1, keys)
         self.seen.update(key[1:] for key in newest)
         self.found += [(key, chunk.entry(key.line)) for key in newest]

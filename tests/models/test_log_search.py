@@ -11,7 +11,19 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runs_dashboard.models import Hit, LogChunk, LogView, Run, append, index_pending, log_search, seal, search_logs
+from runs_dashboard.models import (
+    Hit,
+    LogChunk,
+    LogIndexPart,
+    LogView,
+    Run,
+    append,
+    index_pending,
+    log_search,
+    seal,
+    search_logs,
+)
+from runs_dashboard.models.log_index import drop
 from runs_dashboard.text.intake import Line
 from runs_dashboard.text.matching import TextMatch
 from tests.text.test_matching import texts, wanted_texts
@@ -256,6 +268,28 @@ def test_merging_while_searching_loses_and_doubles_nothing(tenant: Tenant, monke
     monkeypatch.setattr(log_search._Search, "_read", merge_first)
 
     assert sorted(hit.entry.line for hit in search_all(tenant, "word")) == list(range(1, 31))
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_part_of_the_index_that_is_dropped_while_searching_loses_nothing(
+    tenant: Tenant, many: Callable[..., list[Run]], monkeypatch: pytest.MonkeyPatch, is_late: bool
+) -> None:
+    many(5)
+    index_pending(9)
+    find = LogIndexPart.find
+
+    def drop_and_find(self: LogIndexPart, trigrams: list[str]) -> set[int]:
+        named = find(self, trigrams) if is_late else set()
+        monkeypatch.setattr(LogIndexPart, "find", find)
+        drop(self)
+        return named if is_late else find(self, trigrams)
+
+    monkeypatch.setattr(LogIndexPart, "find", drop_and_find)
+
+    page = search_logs(tenant, "word")
+
+    assert len(page.hits) == 5
+    assert page.is_complete
 
 
 @pytest.mark.django_db(transaction=True)

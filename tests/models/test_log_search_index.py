@@ -43,7 +43,7 @@ def write(tenant: Tenant, *texts: str) -> Run:
 
 def indexed(text: str) -> int:
     """How many chunks the index names for a text."""
-    return sum(len(part.find([text]) or ()) for part in LogIndexPart.across_tenants.all())
+    return sum(len(part.find([text])) for part in LogIndexPart.across_tenants.all())
 
 
 def index_tables() -> set[str]:
