@@ -45,4 +45,6 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
         del response["content-type"]
         for name, value in found.headers:
             response[name] = value
+        if found.file is not None:  # a file that was changed since the start has another length
+            response["content-length"] = str(len(content))
         return response
