@@ -245,21 +245,23 @@ class Walk:
             self.known.outputs[task.definition.id] = result.outputs
 
         def write() -> None:
-            if task.tracked:
-                self.run.track(task.tracked)
-            task.step.end(
-                status,
-                error=error,
-                outputs=result.outputs,
-                exit_code=result.exit_code,
-                cpu_ms=round(task.cpu_seconds * 1000),
-                of_run=self._account(task),
-                **task.log.counts(),
-            )
-            if is_last:
-                self.run.finish(Status.SUCCEEDED, token=self.token, outputs=self.outputs())
+            with transaction.atomic():
+                task.step.end(
+                    status,
+                    error=error,
+                    outputs=result.outputs,
+                    exit_code=result.exit_code,
+                    cpu_ms=round(task.cpu_seconds * 1000),
+                    token=self.token,
+                    of_run=self._account(task),
+                    **task.log.counts(),
+                )
+                if task.tracked:
+                    self.run.track(task.tracked)
+                if is_last:
+                    self.run.finish(Status.SUCCEEDED, token=self.token, outputs=self.outputs())
 
-        task.store(write)
+        patiently(write)
 
     def _account(self, task: Task) -> dict[str, Any]:
         """What the attempt used and reported, as changes of the run's columns."""

@@ -68,6 +68,7 @@ def move(
     action: str = "",
     detail: dict[str, Any] | None = None,
     where: models.Q | None = None,
+    is_known: bool = False,
     **fields: Any,
 ) -> Run:
     """Changes a run's status: one conditional UPDATE and its audit row, in one transaction.
@@ -75,8 +76,10 @@ def move(
     The database, not this possibly old instance, decides whether the run may move.
 
     to: the new status; allowed: the statuses it may come from, at most those of the table; fence: the
-    caller's fencing token, when a worker acts; where: a further condition; fields: columns written with it.
-    Returns the run, read afresh. Raises StatusConflict, or LeaseLost when a fence was given and is not the run's.
+    caller's fencing token, when a worker acts; where: a further condition; is_known: the run is not read again, since
+    the one status in `allowed` says what it leaves; fields: columns written with it.
+    Returns the run, read afresh unless it is known. Raises StatusConflict, or LeaseLost when a fence was given and is
+    not the run's.
     """
     sources = set(may_precede(to))
     if allowed is not None:
@@ -87,7 +90,7 @@ def move(
         fields = {"finished_at": now, "worker": "", "lease_until": None} | fields
     with transaction.atomic():
         # Locked from here on: the status read is the one it leaves.
-        before = _read_locked(run)
+        before = str(*sources) if is_known else _read_locked(run)
         rows = type(run).across_tenants.filter(pk=run.pk, status__in=sources)
         if fence is not None:
             rows = rows.filter(token=fence)
@@ -95,6 +98,7 @@ def move(
             rows = rows.filter(where)
         if not rows.update(**fields):
             kind = LeaseLost if fence is not None else StatusConflict
+            before = _read_locked(run) if is_known else before
             raise kind(f"The run is {before or 'gone'}: it cannot become {to}.", before)
         for name, value in fields.items():
             if hasattr(value, "resolve_expression"):

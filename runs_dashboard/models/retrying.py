@@ -46,7 +46,8 @@ class Retryable(models.Model):
             raise RetryRefused(f"The run is {self.status}: it can be retried when it has ended.", self.status)
         if not self.has_steps:
             raise RetryRefused("The run was reported by its own engine: retry it there.", self.status)
-        version = self.flow.latest if is_newest and self.flow.latest is not None else self.version
+        newest = type(self.flow).across_tenants.get(pk=self.flow_id).latest if is_newest else None
+        version = newest or self.version
         ids = [step["id"] for step in version.definition["steps"]]
         if start_at not in ("start", "failed", *ids):
             raise RetryRefused(f"There is no step {start_at!r}. Steps: {', '.join(ids)}.", self.status)

@@ -9,7 +9,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from .. import dispatch
-from .lifecycle import LIVE, Status
+from .lifecycle import LIVE, LeaseLost, Status
 from .tenant import TenantRow
 
 if TYPE_CHECKING:
@@ -83,21 +83,36 @@ class Step(TenantRow):
         dispatch.announce(run.pk)
         return step
 
-    def end(self, status: str, *, error: str = "", of_run: dict[str, Any] | None = None, **fields: Any) -> bool:
+    def end(
+        self,
+        status: str,
+        *,
+        error: str = "",
+        token: int | None = None,
+        of_run: dict[str, Any] | None = None,
+        **fields: Any,
+    ) -> bool:
         """Ends the attempt; a step that was ended already (by a reaper) stays as it is, and so does its run.
 
-        fields: further columns of the step; of_run: columns of its run, written with it. Returns whether it ended now.
+        fields: further columns of the step; of_run: columns of its run, written with it; token: of the worker's claim.
+        Returns whether it ended now. Raises LeaseLost when a token was given and the run is not that worker's any more.
         """
         fields |= {"status": status, "finished_at": timezone.now(), "error": error}
         of_run = dict(of_run or {})
         if status == Status.SUCCEEDED:
             of_run["steps_done"] = models.F("steps_done") + 1
+        runs = type(self.run).across_tenants.filter(pk=self.run_id)
         with transaction.atomic():
+            if token is not None:
+                of_run["updated_at"] = fields["finished_at"]
+                if not runs.filter(token=token, status=Status.RUNNING).update(**of_run):
+                    raise LeaseLost("The run is not this worker's any more.")
+                of_run = {}
             if not type(self).across_tenants.filter(pk=self.pk, status__in=LIVE).update(**fields):
                 self.refresh_from_db()
                 return False
             if of_run:
-                type(self.run).across_tenants.filter(pk=self.run_id).update(**of_run)
+                runs.update(**of_run)
             dispatch.announce(self.run_id)
         for name, value in fields.items():
             setattr(self, name, value)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .run import Run
 
 TOKENS_MAX = 5  # a claim and a loss each take one: a run that three workers did not survive is not given to a fourth
+CANDIDATES = 4  # runs of a tenant that a claim looks at
 ERROR_MAX = 8_000  # characters of a run's error; the whole text is in the log
 
 
@@ -38,56 +39,63 @@ class WorkQuerySet(models.QuerySet):
         waiting = self.model.across_tenants.filter(status=Status.QUEUED, is_external=False)
         if waiting_for:
             waiting = waiting.filter(queued_at__lt=Now() - timedelta(seconds=waiting_for))
-        rows = waiting.filter(pk=only) if only is not None else None
-        for candidate in self._choose(waiting) if rows is None else rows.select_related("flow", "version"):
-            run = self._take(candidate, worker)
-            if run is not None:
-                return run
+        if only is not None:
+            return self._take(only, worker)
+        for tenant in self._order_tenants(waiting):
+            for pk in self._choose(waiting.filter(tenant_id=tenant)):
+                run = self._take(pk, worker)
+                if run is not None:
+                    return run
         return None
 
-    def _choose(self, waiting: models.QuerySet) -> list[Run]:
+    def _order_tenants(self, waiting: models.QuerySet) -> list[int]:
         tenants = list(waiting.order_by("tenant_id").values_list("tenant_id", flat=True).distinct())
-        running = self.model.across_tenants.filter(status=Status.RUNNING, is_external=False).order_by()
         if len(tenants) > 1:
+            running = self.model.across_tenants.filter(status=Status.RUNNING, is_external=False).order_by()
             busy = dict(running.values_list("tenant_id").annotate(n=models.Count("pk")))
             tenants.sort(key=lambda pk: busy.get(pk, 0))
-        limited = running.filter(flow__concurrency__isnull=False).values("flow").annotate(n=models.Count("pk"))
-        full = limited.filter(n__gte=models.F("flow__concurrency")).values("flow")
-        found: list[Run] = []
-        for tenant in tenants:
-            rows = waiting.filter(tenant_id=tenant).exclude(flow_id__in=full)
-            found.extend(rows.select_related("flow", "version").order_by("queued_at", "id")[:4])
-        return found
+        return tenants
 
-    def _take(self, run: Run, worker: str) -> Run | None:
-        now, flow = timezone.now(), run.flow
+    def _choose(self, waiting: models.QuerySet) -> list[int]:
+        """A few of the longest waiting, those aside whose flow is at its limit."""
+        rows = waiting.order_by("queued_at", "id").values_list("pk", "flow__concurrency")
+        found = list(rows[:CANDIDATES])
+        if any(limit is not None for _, limit in found):
+            running = self.model.across_tenants.filter(status=Status.RUNNING, is_external=False).order_by()
+            limited = running.filter(flow__concurrency__isnull=False).values("flow").annotate(n=models.Count("pk"))
+            full = limited.filter(n__gte=models.F("flow__concurrency")).values("flow")
+            found = list(rows.exclude(flow_id__in=full)[:CANDIDATES])
+        return [pk for pk, _ in found]
+
+    def _take(self, pk: int, worker: str) -> Run | None:
+        now = timezone.now()
         with transaction.atomic():
-            if flow.concurrency is not None:
+            rows = self.model.across_tenants.select_for_update(of=("self",)).select_related("flow", "version")
+            run: Run | None = rows.filter(pk=pk, status=Status.QUEUED, is_external=False).first()
+            if run is None:
+                return None  # another worker, or a stop, was first
+            if run.flow.concurrency is not None:
                 # Two claims of one flow must see each other: the flow's row is the door.
-                Flow.across_tenants.select_for_update().get(pk=flow.pk)
-                rows = self.model.across_tenants.filter(flow=flow, status=Status.RUNNING, is_external=False)
-                if rows.count() >= flow.concurrency:
+                Flow.across_tenants.select_for_update().get(pk=run.flow_id)
+                running = self.model.across_tenants.filter(flow=run.flow, status=Status.RUNNING, is_external=False)
+                if running.count() >= run.flow.concurrency:
                     return None
             begun: dict[str, Any] = {} if run.started_at else {"started_at": now, "ordered_at": now}
-            try:
-                move(
-                    run,
-                    Status.RUNNING,
-                    by=WORKER,
-                    allowed=[Status.QUEUED],
-                    fence=run.token,
-                    action="run.claim",
-                    detail={"worker": worker},
-                    worker=worker,
-                    lease_until=lease_end(),
-                    token=run.token + 1,
-                    claimed_at=now,
-                    **begun,
-                )
-            except StatusConflict:
-                return None  # another worker, or a stop, was first
-        run.flow = flow
-        return run
+            return move(
+                run,
+                Status.RUNNING,
+                by=WORKER,
+                allowed=[Status.QUEUED],
+                is_known=True,
+                fence=run.token,
+                action="run.claim",
+                detail={"worker": worker},
+                worker=worker,
+                lease_until=lease_end(),
+                token=run.token + 1,
+                claimed_at=now,
+                **begun,
+            )
 
     def stop_requested(self, worker: str) -> dict[int, bool]:
         """Of the worker's runs those somebody wants stopped: primary key → is it forced."""
@@ -132,10 +140,11 @@ class Workable(models.Model):
             }
         flow = self.flow
         with transaction.atomic():
-            run = move(self, status, by=WORKER, allowed=[Status.RUNNING], fence=token, **fields)
-            run.close_steps(status)
-            if status == Status.SUCCEEDED and run.duration_ms is not None:
-                flow.learn_duration(run.duration_ms)
+            run = move(self, status, by=WORKER, allowed=[Status.RUNNING], fence=token, is_known=True, **fields)
+            if status != Status.SUCCEEDED:
+                run.close_steps(status)
+            elif (took := run.duration_ms) is not None and not flow.is_usual(took):
+                flow.learn_duration(took)
         return run
 
     def pause(self: Run, *, token: int, until: datetime | None = None) -> Run:  # type: ignore[misc]

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from runs_dashboard.execution import proctree
 from runs_dashboard.execution.control import Control
+from runs_dashboard.execution.engine import Walk
 from runs_dashboard.execution.engine import execute as execute_here
 from runs_dashboard.execution.instance import host, make_worker_name, scope_of
 from runs_dashboard.execution.reaper import expire_dead_workers, reap, sweep_folders, sweep_processes
@@ -311,18 +312,18 @@ def test_a_worker_that_slept_through_its_lease_begins_and_ends_nothing(
 ) -> None:
     run = Run.across_tenants.claim(worker="w", only=start(load(tenant, [["true"], ["true"]])).pk)
     assert run is not None
-    calls = []
-    held = Run.held
+    method, call = ("_begin", 2) if when == "between two steps" else ("_end", 1)
+    wake, calls = getattr(Walk, method), []
 
-    def sleep_then_hold(self: Run, token: int) -> Any:
-        calls.append(token)
-        if len(calls) == (3 if when == "between two steps" else 2):
+    def sleep_first(self: Walk, *args: Any, **options: Any) -> Any:
+        calls.append(1)
+        if len(calls) == call:
             # As if the process had been asleep: meanwhile the reaper has closed the run.
-            Run.across_tenants.filter(pk=self.pk).update(lease_until=Now() - timedelta(seconds=1))
-            assert Run.across_tenants.get(pk=self.pk).lose(reason="asleep", is_confirmed_dead=True) is not None
-        return held(self, token)
+            Run.across_tenants.filter(pk=self.run.pk).update(lease_until=Now() - timedelta(seconds=1))
+            assert Run.across_tenants.get(pk=self.run.pk).lose(reason="asleep", is_confirmed_dead=True) is not None
+        return wake(self, *args, **options)
 
-    monkeypatch.setattr(Run, "held", sleep_then_hold)
+    monkeypatch.setattr(Walk, method, sleep_first)
     execute_here(run, Control())
 
     assert_oracles(run)
@@ -330,7 +331,7 @@ def test_a_worker_that_slept_through_its_lease_begins_and_ends_nothing(
     assert [step.status for step in run.steps.all()] == [
         Status.SUCCEEDED if when == "between two steps" else Status.FAILED
     ]
-    with pytest.raises(LeaseLost), held(run, 1):
+    with pytest.raises(LeaseLost), run.held(1):
         pytest.fail("the claim stands")
 
 

@@ -71,7 +71,8 @@ def test_force_cuts_a_long_grace_short(tenant: Tenant, quick: Settings) -> None:
     assert run.status == Status.STOPPED
 
 
-def test_a_program_that_obeys_is_stopped_within_half_a_second(tenant: Tenant) -> None:
+def test_a_program_that_obeys_is_stopped_long_before_the_grace_is_over(tenant: Tenant, quick: Settings) -> None:
+    quick.STOP_GRACE_SECONDS = 60.0
     with working():
         run = start(
             load(tenant, [["sh", "-c", "trap 'echo bye; exit' TERM; echo begun; while :; do sleep 0.01; done"]])
@@ -84,7 +85,7 @@ def test_a_program_that_obeys_is_stopped_within_half_a_second(tenant: Tenant) ->
 
     assert run.status == Status.STOPPED
     assert printed(run) == ["begun", "bye"]
-    assert took < 1.5, "half a second on a machine of one's own; here others work too"
+    assert took < 10
 
 
 def test_a_waiting_run_is_stopped_at_once_and_never_executed(tenant: Tenant) -> None:
