@@ -100,7 +100,8 @@ def count_executions(tenant: Tenant, group: str, start: date, end: date) -> list
         names = {pk: (slug, name or slug) for pk, slug, name in flows}
     else:
         names = {pk: (pk, name) for pk, name in User.objects.filter(pk__in=pks).values_list("pk", "username")}
-    return [ExecutionCount(*names.get(pk, (None, None)), count) for pk, count in rows]
+    nobody: tuple[Any, None] = (None, None)
+    return [ExecutionCount(*names.get(pk, nobody), count=count) for pk, count in rows]
 
 
 class FoundLog(shapes.LogEntry, rename="camel", kw_only=True):
