@@ -38,6 +38,11 @@ class Field:
         return PREFIX + self.name if self.name != ALL else ALL
 
     @property
+    def is_folded(self) -> bool:
+        """Whether the field is one that most people leave as it is."""
+        return self.name == ALL and self.value.strip() in ("", "{}") and not self.problems
+
+    @property
     def is_checked(self) -> bool:
         return self.value in ("true", "on", "1", "yes")
 

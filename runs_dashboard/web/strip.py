@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 STRIP_FIELDS = ("uid", "status", "started_at", "finished_at", "ordered_at", "tenant_id", "stop_requested_at")
+CAP = 4  # times the usual duration: a longer run fills the strip
 LEAST_HEIGHT = 8.0  # per cent: the shortest run is still seen
 
 
@@ -54,11 +55,13 @@ def draw_strip(runs: Iterable[Run], *, places: int, usual_ms: int | None = None)
     """places: how many bars the strip has room for; the newest stands at the right."""
     rows = list(runs)
     longest = max([run.duration_ms or 0 for run in rows] + [usual_ms or 0, 1])
+    if usual_ms:  # one run that took for ever must not press the others flat
+        longest = min(longest, CAP * usual_ms)
     pitch = 100 / places
     bars = []
     for number, run in enumerate(rows):
         took = run.duration_ms
-        height = max(LEAST_HEIGHT, 100 * ((took or 0) / longest))
+        height = min(100.0, max(LEAST_HEIGHT, 100 * ((took or 0) / longest)))
         bars.append(
             StripBar(
                 uid=run.uid,

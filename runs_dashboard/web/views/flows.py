@@ -45,7 +45,13 @@ def flow_list(request: MemberRequest) -> HttpResponse:
     shown = []
     for flow in rows[:PAGE_SIZE]:
         runs = recent_runs(flow, LIST_BARS)
-        shown.append({"flow": flow, "strip": draw_strip(runs, places=LIST_BARS), "last": runs[-1] if runs else None})
+        shown.append(
+            {
+                "flow": flow,
+                "strip": draw_strip(runs, places=LIST_BARS, usual_ms=flow.usual_ms),
+                "last": runs[-1] if runs else None,
+            }
+        )
     context = {
         "shown": shown,
         "search": wanted,
