@@ -29,7 +29,10 @@ class PlainCommand(BaseCommand):
     def require_database(self) -> None:
         """Raises Error, with what to do, where the database is not there or not up to date."""
         if not is_ready():
-            raise Error("The database is not up to date: start `manage.py up` once, or run `manage.py migrate`.")
+            raise Error(
+                "The database does not answer or is not up to date: "
+                "start `manage.py up` once, or run `manage.py migrate`."
+            )
 
     def print(self, *lines: str) -> None:
         """Lines on standard output, there at once also where it is a file."""

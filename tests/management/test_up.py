@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
+from ..postgres import free_port
 from ..product import ROOT, Product, ProductMaker, wait_for
 
 pytestmark = pytest.mark.process
@@ -133,6 +135,49 @@ def test_a_second_signal_ends_it_quicker(make_product: ProductMaker) -> None:
     assert made.stop() == 0
     assert time.monotonic() - began < 20
     make_product.end(made)
+
+
+@pytest.mark.parametrize("half", ["serve", "worker"])
+def test_each_half_alone_ends_with_0_on_sigterm(half: str, product: Product) -> None:
+    assert product.stop() == 0
+    arguments = ["--port", str(product.port)] if half == "serve" else []
+    alone = subprocess.Popen(
+        [sys.executable, "manage.py", half, *arguments], cwd=ROOT, env=product.environment, stdout=subprocess.DEVNULL
+    )
+    try:
+        if half == "serve":
+            wait_for(lambda: answers(product), "it serves", seconds=30, every=0.05)
+        else:
+            wait_for(lambda: len(psutil.Process(alone.pid).threads()) > 2, "it works", seconds=30, every=0.05)
+        alone.send_signal(signal.SIGTERM)
+        assert alone.wait(20) == 0
+    finally:
+        alone.kill()
+        alone.wait()
+
+
+def test_a_database_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "db.sqlite3").write_bytes(b"this is no database, whatever its name says" * 100)
+    done = subprocess.run(
+        [sys.executable, "manage.py", "up", "--port", str(free_port()), "--data-dir", str(tmp_path)],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr == "Error: The database cannot be used: file is not a database\n"
+    assert done.stdout == ""
+
+
+def answers(product: Product) -> bool:
+    try:
+        return httpx.get(f"{product.url}/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def find_sleeper(product: Product) -> psutil.Process | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from typing import Any
+from typing import Any, NoReturn
 
 from django.conf import settings
+from django.core.management.base import SystemCheckError
+from django.db import DatabaseError
 
 from .. import first_start, web_server
 from ..data_folder import UnfitFolder, check_data_folder
@@ -48,8 +50,18 @@ class Command(PlainCommand):
 
     def _prepare(self, door: Any) -> None:
         door.close()
-        self.check(fail_level=40)
-        first_start.prepare(self.print)
+        try:
+            self.check()
+            first_start.prepare(self.print)
+        except DatabaseError as error:
+            self._refuse(f"The database cannot be used: {str(error).strip()}")
+        except SystemCheckError as error:
+            self._refuse(str(error))
+
+    def _refuse(self, why: str) -> NoReturn:
+        """Ends a child with a sentence: Django's own way of saying it is the parent's."""
+        self.stderr.write(f"Error: {why}")
+        sys.exit(1)
 
     def _warm_up(self) -> None:
         settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
