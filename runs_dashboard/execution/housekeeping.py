@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 
 from .downloads import make_next
-from .reaper import expire_dead_workers, reap, sweep_folders, sweep_processes
+from .reaper import expire_dead_workers, forget_old_workers, reap, sweep_folders, sweep_processes
 from .scheduler import start_due
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Housekeeping:
     def _sweep(self) -> None:
         sweep_processes()
         sweep_folders()
+        forget_old_workers()
         self.swept_at = time.monotonic()
 
     def _make_downloads(self) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+FORGET_AFTER = timedelta(hours=1)
+
 
 def expire_dead_workers() -> None:
     """Ends at once the leases of workers of this machine whose process is gone: no need to wait for their time."""
@@ -32,6 +34,12 @@ def expire_dead_workers() -> None:
             leases.filter(lease_until__gt=Now()).update(lease_until=Now() - timedelta(seconds=1))
         else:
             worker.delete()
+
+
+def forget_old_workers() -> int:
+    """Removes the rows of workers, of any machine, that have been silent for long and hold nothing."""
+    silent = Worker.objects.filter(seen_at__lt=Now() - FORGET_AFTER)
+    return silent.exclude(name__in=Run.across_tenants.exclude(worker="").values("worker")).delete()[0]
 
 
 def sweep_processes() -> int:
@@ -71,7 +79,10 @@ def reap(*, spare: Collection[int] = ()) -> int:
     count = 0
     lapsed = Run.across_tenants.lapsed().filter(status=Status.RUNNING).exclude(pk__in=spare)
     for run in lapsed.select_related("version", "flow")[:100]:
-        count += _reap_lapsed(run)
+        try:
+            count += _reap_lapsed(run)
+        except OSError:
+            logger.exception("Run %s: its processes cannot be looked at; the others are looked after.", run.uid)
     for run in Run.across_tenants.silent().select_related("flow")[:100]:
         count += _fail(
             run,

@@ -22,7 +22,13 @@ from runs_dashboard.execution.control import Control
 from runs_dashboard.execution.engine import Walk
 from runs_dashboard.execution.engine import execute as execute_here
 from runs_dashboard.execution.instance import host, make_worker_name, scope_of
-from runs_dashboard.execution.reaper import expire_dead_workers, reap, sweep_folders, sweep_processes
+from runs_dashboard.execution.reaper import (
+    expire_dead_workers,
+    forget_old_workers,
+    reap,
+    sweep_folders,
+    sweep_processes,
+)
 from runs_dashboard.execution.surroundings import work_folder
 from runs_dashboard.models import FINAL, AuditEntry, LeaseLost, LogChunk, Run, Status, Step, Worker
 
@@ -424,6 +430,18 @@ def test_a_worker_is_not_taken_for_dead_because_the_clock_was_put_back(tenant: T
     expire_dead_workers()
 
     assert reap() == 0
+
+
+def test_a_worker_of_another_machine_that_never_came_back_is_forgotten(tenant: Tenant) -> None:
+    long_ago = timezone.now() - timedelta(days=1)
+    for name in ("gone", "holds a run"):
+        Worker.objects.create(name=name, host="elsewhere", pid=1, slots=1, seen_at=long_ago)
+    Worker.objects.create(name="alive", host="elsewhere", pid=1, slots=1, seen_at=timezone.now())
+    assert Run.across_tenants.claim(worker="holds a run", only=start(load(tenant, [["true"]])).pk)
+
+    assert forget_old_workers() == 1
+
+    assert set(Worker.objects.values_list("name", flat=True)) == {"holds a run", "alive"}
 
 
 def test_a_run_whose_end_could_not_be_written_is_closed_by_its_own_worker(
