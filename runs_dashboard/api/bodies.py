@@ -107,7 +107,7 @@ class LogsBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class StartBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """A run to start (seed 1)."""
+    """A run to start (seed 1). `flowType` is taken and not looked at: the flow knows its own."""
 
     flow_id: FlowId
     id: Id | None = None

@@ -42,7 +42,7 @@ class FlowRunsView(RunView):
             body=StartBody,
             is_body_required=True,
             answers={201: FlowRun},
-            errors=(409,),
+            errors=(409, 429),
             is_idempotent_by_key=True,
         ),
     }
@@ -80,7 +80,7 @@ class FlowRunView(ReportingView):
             body=ReportBody,
             is_body_required=True,
             answers={200: FlowRun, 201: FlowRun},
-            errors=(409,),
+            errors=(409, 429),
         ),
         "patch": Operation(
             "Report on a Flow Run", Role.OPERATOR, body=PatchBody, answers={200: FlowRun}, errors=(404, 409)

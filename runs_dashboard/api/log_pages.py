@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db.models import F, Window
+from django.db.models import F, Sum, Window
 from django.db.models.functions import RowNumber
 
 from ..filters import is_uuid
@@ -73,8 +73,7 @@ class LogPages:
         if not self.text and self.steps is None and not self.levels:
             return run.line_count, False
         if not self.text and self.steps is not None and not self.levels:
-            rows = self.view.chunks.values_list("line_count", flat=True)
-            return sum(rows), False
+            return self.view.chunks.aggregate(n=Sum("line_count"))["n"] or 0, False
         if not self.text and self.steps is None and self.levels == frozenset({2}):
             return run.warning_count, False
         if not self.text and self.steps is None and self.levels == frozenset({3, 4}):

@@ -68,6 +68,12 @@ class ApiView(APIView):
         if operation is not None:
             self.query = read_query(request.GET, operation.parameters)
 
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """What a key was shown is nobody else's, nor a cache's."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response.setdefault("Cache-Control", "private, no-store")
+        return response
+
     @property
     def tenant(self) -> Tenant:
         return self.request.tenant  # type: ignore[attr-defined]

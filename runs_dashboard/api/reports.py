@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.db import IntegrityError
 
-from ..models import EndUser, Flow, Role, Run, StatusConflict, UidTaken
+from ..models import EndUser, Flow, Role, Run, Status, StatusConflict, UidTaken
 from .bodies import ActionBody, EmptyBody, PatchBody, ReportBody
-from .errors import Conflict, Invalid
+from .errors import Conflict, Invalid, TooMany
 from .incoming import check_size, read_end_user, read_report, read_step, read_tags, read_tracked
 from .operations import Operation, answer, is_id
 from .representations import Action, Heartbeat, show_action
@@ -39,7 +40,7 @@ class ReportingView(RunView):
         if run is None:
             try:
                 return self.create(run_id, body), True
-            except UidTaken:  # the same report, sent twice at once: the other one was first
+            except (UidTaken, IntegrityError):  # the same report, sent twice at once: the other one was first
                 run = self.find_run(run_id)
         return self.update(run, body), False
 
@@ -60,8 +61,7 @@ class ReportingView(RunView):
             raise Conflict(f"The run is one of the flow {run.flow.slug}.")
         if not run.is_external:
             self.refuse_changes(run, body)
-            run.tag(read_tags(body.tags))
-            run.track(read_tracked(body.tracked_data))
+            run.add_keys(tags=read_tags(body.tags), tracked=read_tracked(body.tracked_data), by=self.actor)
             return run
         return run.take_report(read_report(body, self.tenant, run.flow), by=self.actor)
 
@@ -76,9 +76,21 @@ class ReportingView(RunView):
             raise StatusConflict(f"The product executes this run itself: nobody else sets {', '.join(given)}.")
 
 
+QUEUE_LIMIT = 20_000  # waiting runs of one tenant
+QUEUE_SECONDS = 30
+
+
+def check_queue(view: RunView) -> None:
+    """Raises TooMany where so many runs wait that one more would only wait longer."""
+    waiting = view.runs().filter(status=Status.QUEUED).order_by("queued_at", "id").values("pk")
+    if waiting[QUEUE_LIMIT - 1 : QUEUE_LIMIT].exists():
+        raise TooMany(f"{QUEUE_LIMIT:,} runs wait already.", retry_after=QUEUE_SECONDS)
+
+
 def start_run(view: RunView, flow: Flow, body: Any, **fields: Any) -> Run:
     """Starts a run of a flow as a client asks for it (seed 1's body)."""
     check_size(body.args, settings.ARGS_MAX_BYTES, "body", "args")
+    check_queue(view)
     if (end_user := read_end_user(body.end_user)) is not None:
         kind, session, is_anonymous = end_user
         fields["end_user"] = EndUser.of(flow.tenant_id, kind, session, is_anonymous=is_anonymous)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.conf import settings
+
 from ..models import Actor, Flow, FlowDisabled, Role, WebhookSecret, once
 from .errors import Invalid, NotThere
+from .incoming import check_size
 from .operations import Operation, answer, as_plain, is_id
 from .parsers import StrictJSONParser
 from .permissions import RolePermission
+from .reports import check_queue
 from .representations import FlowRun
 from .runs import RunView
 
@@ -36,7 +40,7 @@ class WebhookView(RunView):
             body=dict,
             is_body_required=True,
             answers={202: FlowRun},
-            errors=(404,),
+            errors=(404, 429),
             is_idempotent_by_key=True,
         )
     }
@@ -49,6 +53,9 @@ class WebhookView(RunView):
         if not body:
             raise Invalid("Send a JSON object, {} where there are no args.", "body", kind="missing")
         args = StrictJSONParser().read(request._request, body)
+
+        check_size(args, settings.ARGS_MAX_BYTES, "body", "args")
+        check_queue(self)
 
         def start() -> FlowRun:
             return self.show(flow.start(args, trigger="webhook", by=self.actor))

@@ -19,7 +19,7 @@ from django.utils import timezone
 from .. import dispatch
 from ..text.fingerprint import fingerprint
 from ..text.intake import clean
-from .audit import Actor
+from .audit import Actor, AuditEntry
 from .lifecycle import FINAL, LIVE, Status, StatusConflict, move
 from .log import LogClosed, append_parts, seal
 from .step import Step
@@ -155,6 +155,14 @@ class Reportable(models.Model):
         with transaction.atomic():
             return self._append(lines)
 
+    def add_keys(self: Run, *, tags: dict[str, str], tracked: list[tuple[str, str]], by: Actor) -> None:  # type: ignore[misc]
+        """Tags and tracked data that somebody adds to a run, whoever executes it."""
+        if tags or tracked:
+            with transaction.atomic():
+                self.tag(tags)
+                self.track(tracked)
+                AuditEntry.record("run.edit", self, by=by, run=self, tags=tags, tracked=tracked)
+
     def keep_alive(self: Run) -> bool:  # type: ignore[misc]
         """An engine's heartbeat: moves the end of its silence. Returns whether it is to stop. Raises StatusConflict."""
         if not self.is_external:
@@ -167,7 +175,9 @@ class Reportable(models.Model):
         return self.is_final or self.stop_requested_at is not None
 
     report_new.alters_data = take_report.alters_data = True  # type: ignore[attr-defined]
-    report_step.alters_data = append_reported.alters_data = keep_alive.alters_data = True  # type: ignore[attr-defined]
+    report_step.alters_data = append_reported.alters_data = True  # type: ignore[attr-defined]
+
+    keep_alive.alters_data = add_keys.alters_data = True  # type: ignore[attr-defined]
 
     # --- the parts of a report ------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings as given
 
-from runs_dashboard.api import analytics, bodies, errors, incoming, openapi, parsers, tokens
+from runs_dashboard.api import analytics, bodies, errors, incoming, openapi, parsers, reports, tokens
 from runs_dashboard.api.urls import urlpatterns
 from runs_dashboard.models.retention import IDEMPOTENCY_DAYS
 
@@ -50,6 +50,7 @@ def test_every_status_is_in_its_table() -> None:
         ("4 GiB", given.LOG_MAX_BYTES == 4 * 2**30),
         ("100; 1,000", analytics.MAX_PAGE_SIZE == 1_000),
         ("kept 7 days", IDEMPOTENCY_DAYS == 7),
+        ("| 20,000 | 429", reports.QUEUE_LIMIT == 20_000),
         ("token for an hour", tokens.LIFETIME.total_seconds() == 3_600),
         ("exact up to 10,000", given.COUNT_LIMIT == 10_000),
         ("`^[a-z0-9_.-]+$`", "^[a-z0-9_.-]+$" in str(bodies.Id)),

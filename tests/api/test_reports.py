@@ -231,6 +231,7 @@ def test_tags_and_keys_can_be_added_to_it(api: Caller, run: Run) -> None:
 
     assert shown.json()["tags"] == [{"key": "shop", "value": "rome"}]
     assert run.tracked_data.get().value == "1"
+    assert run.audit.get(action="run.edit").detail == {"tags": {"shop": "rome"}, "tracked": [["o", "1"]]}
 
 
 def test_put_of_a_flow_with_steps_starts_it(api: Caller, flow: Flow) -> None:
@@ -421,6 +422,18 @@ def test_args_have_a_limit(api: Caller, flow: Flow, settings: Any) -> None:
 
     assert api.post(RUNS, {"flowId": "orders", "args": {"a": "x" * 91}}).status_code == 201
     assert api.post(RUNS, {"flowId": "orders", "args": {"a": "x" * 95}}).status_code == 413
+
+
+def test_a_full_queue_takes_no_more(api: Caller, flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    from runs_dashboard.api import reports
+
+    monkeypatch.setattr(reports, "QUEUE_LIMIT", 2)
+    statuses = [api.post(RUNS, {"flowId": "orders"}).status_code for _ in range(3)]
+    webhook = api.post("/webhooks/orders", {})
+
+    assert statuses == [201, 201, 429]
+    assert (webhook.status_code, int(webhook["Retry-After"]) > 0) == (429, True)
+    assert Run.across_tenants.count() == 2
 
 
 @pytest.mark.parametrize("who", ["vic", "sue"])
