@@ -195,7 +195,7 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 LANGUAGE_CODE = "en"
 USE_I18N = False
-DATE_FORMAT, TIME_FORMAT, DATETIME_FORMAT = "Y-m-d", "H:i:s", "Y-m-d H:i:s"  # the admin's
+FORMAT_MODULE_PATH = "runs_dashboard.formats"
 USE_TZ = True
 TIME_ZONE = "UTC"
 

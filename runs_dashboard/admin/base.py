@@ -99,12 +99,21 @@ class Window(admin.ModelAdmin):
         """Only rows of the person's own tenants can be chosen, or typed as a number."""
         own = own_tenants(request)
         related = db_field.remote_field.model
-        if own is not None and related is Tenant:
-            kwargs["queryset"] = Tenant.objects.filter(pk__in=own)
+        if related is Tenant:
+            kwargs["queryset"] = Tenant.objects.all() if own is None else Tenant.objects.filter(pk__in=own)
+            kwargs["initial"] = request.tenant and request.tenant.pk  # type: ignore[attr-defined]
         elif issubclass(related, TenantRow):
             rows = related.across_tenants.all()
             kwargs["queryset"] = rows if own is None else rows.filter(tenant_id__in=own)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and db_field.is_relation:
+            # Nobody makes a tenant or a flow in a small window beside a key.
+            for word in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
+                setattr(field.widget, word, False)
+        return field
 
     # --- the audit trail ----------------------------------------------------------------------------------------
 

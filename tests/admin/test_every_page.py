@@ -151,6 +151,12 @@ def test_a_list_counts_no_further_than_the_limit_and_asks_a_fixed_number_of_ques
     assert len(queries) <= 16, [query["sql"] for query in queries]
 
 
+def test_times_are_written_to_the_second(shop: SimpleNamespace, root: User, enter: Callable[[Any], Client]) -> None:
+    text = enter(root).get(address(Run, "changelist")).content.decode()
+
+    assert f"{shop.run.started_at:%Y-%m-%d %H:%M:%S}" in text
+
+
 def test_a_long_list_is_counted_up_to_the_limit(
     shop: SimpleNamespace, root: User, enter: Callable[[Any], Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,1 @@
+"""How Django writes dates where nobody says otherwise: in the admin."""
