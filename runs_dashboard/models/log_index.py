@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-PART_CHUNKS = 4_096  # about 5,000,000 lines and 30 MB
+PART_CHUNKS = 2_048  # about 2,000,000 lines and 12 MB; a search lists the candidates of one part in 50 ms
 BATCH_CHUNKS = 4  # in one transaction: other writers wait for them
 PAUSE = 2.0  # between two transactions, in the time that one took
 LIVE_SHARE = 0.25  # of a part; below it the part is dropped and what lives of it is indexed anew
