@@ -3,8 +3,10 @@
 The README lists every variable. Numbers that bound a resource stand at the end, each with its unit.
 """
 
+import contextlib
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 import environ
@@ -39,18 +41,18 @@ def read_secret_key() -> str:
         raise ImproperlyConfigured(f"The secret key {kept} cannot be read: {error.strerror}.") from error
     try:
         DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # O_EXCL: of two processes that start at once, one writes and the other reads.
-        handle = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+        handle, name = tempfile.mkstemp(dir=DATA_DIR, prefix="secret_key.")  # mode 0600
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(50))
+        # The file appears whole: of two processes that start at once, one gives it its name and both read it.
+        with contextlib.suppress(FileExistsError):
+            os.link(name, kept)
+        os.unlink(name)
         return kept.read_text().strip()
     except OSError as error:
         raise ImproperlyConfigured(
             f"The data folder {DATA_DIR} cannot be written: {error.strerror}. Name another one by DATA_DIR."
         ) from error
-    with os.fdopen(handle, "w") as file:
-        made = secrets.token_urlsafe(50)
-        file.write(made)
-    return made
 
 
 SECRET_KEY = read_secret_key()
