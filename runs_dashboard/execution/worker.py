@@ -67,6 +67,10 @@ class EmbeddedWorker:
                 logger.warning("The database does not answer: %s", str(error).strip())
                 connection.close()
                 time.sleep(LOOK_SECONDS * 4)
+            except Exception:
+                # The runs that are being executed must not die of one that cannot be claimed.
+                logger.exception("A run could not be claimed; the worker goes on.")
+                time.sleep(1.0)
         self.end_work()
 
     def begin_work(self) -> None:
