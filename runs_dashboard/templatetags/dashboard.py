@@ -82,7 +82,7 @@ def moment(at: datetime | None, empty: str = words.DASH) -> SafeString:
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         words.say_instant(at),
-        f"{local.day} {local:%B %Y, %H:%M:%S}, {words.say_zone()}",
+        f"{local.day} {local:%B %Y, %H:%M:%S %Z}",
         words.say_clock(at),
     )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import django_tables2 as tables
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 
@@ -17,7 +19,7 @@ from .words import DASH, say_ago, say_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
+    from datetime import date, datetime
 
     from django.utils.safestring import SafeString
 
@@ -34,6 +36,12 @@ SHOWN_KEYS = 3
 ERROR_SHOWN = 300  # characters; the run's page has the whole
 
 
+@lru_cache(maxsize=4096)
+def _ask(name: str, *values: str) -> str:
+    """The query of the list of runs like this one; tags and environments come again and again."""
+    return urlencode({name: ":".join(values)})
+
+
 @dataclass(frozen=True)
 class Line:
     """A row of the table: status as it is shown, cells as HTML."""
@@ -41,6 +49,7 @@ class Line:
     uid: str
     status: str
     at: datetime
+    day: date
     cells: SafeString
 
 
@@ -66,13 +75,16 @@ class RunTable(tables.Table):
     def __init__(self, rows: list[Run], *, has_ticks: bool, is_newest_first: bool = True) -> None:
         super().__init__(rows, exclude=() if has_ticks else ("tick",))
         self.has_ticks, self.is_newest_first = has_ticks, is_newest_first
+        self.address = reverse("run_list")
 
     def lines(self) -> Iterator[Line]:
         """The rows with their cells made. (The library's own rows look at each method's signature for each cell.)"""
         makers = [(column.attrs["td"]["class"], getattr(self, f"render_{column.name}")) for column in self.columns]
         for record in self.data:
             cells = format_html_join("", '<td class="{}">{}</td>', ((kind, make(record)) for kind, make in makers))
-            yield Line(record.uid, shown_status(record), record.ordered_at, cells)
+            yield Line(
+                record.uid, shown_status(record), record.ordered_at, timezone.localdate(record.ordered_at), cells
+            )
 
     def render_tick(self, record: Run) -> SafeString:
         return format_html(
@@ -94,7 +106,7 @@ class RunTable(tables.Table):
     def render_flow(self, record: Run) -> SafeString:
         return format_html(
             '<div class="row"><a class="name cut" href="{}">{}</a><code class="m">{}</code></div>{}',
-            reverse("run_detail", args=[record.uid]),
+            f"{self.address}{record.uid}/",  # an id needs no quoting
             record.flow,
             record.short_uid,
             self._say_more(record),
@@ -127,7 +139,7 @@ class RunTable(tables.Table):
         keys = format_html_join(
             "",
             '<a class="kv" href="?{}"><i>{}</i>{}</a>',
-            ((urlencode({"tracked": f"{pair.key}:{pair.value}"}), pair.key, pair.value) for pair in found[:SHOWN_KEYS]),
+            ((_ask("tracked", pair.key, pair.value), pair.key, pair.value) for pair in found[:SHOWN_KEYS]),
         )
         more = format_html('<span class="m">and more</span>') if len(found) > SHOWN_KEYS else ""
         named = record.shown_tags
@@ -135,10 +147,10 @@ class RunTable(tables.Table):
         tags = format_html_join(
             "",
             '<a href="?{}">#{}</a>',
-            ((urlencode({"tag": f"{tag.key}:{tag.value}"}), tag.value or tag.key) for tag in named[:SHOWN_KEYS]),
+            ((_ask("tag", tag.key, tag.value), tag.value or tag.key) for tag in named[:SHOWN_KEYS]),
         )
         if environment:
-            tags = format_html('<a href="?{}">{}</a>{}', urlencode({"environment": environment}), environment, tags)
+            tags = format_html('<a href="?{}">{}</a>{}', _ask("environment", environment), environment, tags)
         return format_html('<div class="row">{}{}</div><div class="row sub">{}</div>', keys, more, tags)
 
     def render_started(self, record: Run) -> SafeString:

@@ -125,6 +125,7 @@ def _filter(request: MemberRequest) -> RunFilter:
 
 
 def _for_table(runs: RunQuerySet) -> RunQuerySet:
+    """With the few keys and tags that are shown. (Asked for by tenant, SQLite would read every pair of the tenant.)"""
     some = SHOWN_KEYS + 1
     return runs.for_list().prefetch_related(
         Prefetch("tags", RunTag.across_tenants.order_by("key")[:some], to_attr="shown_tags"),
@@ -152,10 +153,11 @@ def _chips(request: MemberRequest, chosen: dict[str, str]) -> list[dict[str, str
 
 def _tabs(request: MemberRequest, found: RunFilter) -> list[dict[str, Any]]:
     """One tab a status, with its count under the other filters; the first is all."""
-    base = request.GET.copy()
-    base.pop("status", None)
-    tenant = request.tenant
-    others = RunFilter(base, queryset=Run.objects.of(tenant), tenant=tenant)
+    tenant, others = request.tenant, found
+    if "status" in request.GET:
+        base = request.GET.copy()
+        base.pop("status")
+        others = RunFilter(base, queryset=Run.objects.of(tenant), tenant=tenant)
     zone = timezone.get_current_timezone_name()  # the days of a filter are the reader's
     key = f"{tenant.pk} {zone} {sorted(_chosen(request).items())}"
     counts = count_statuses(others.qs, key) if found.is_valid() else {str(status): 0 for status in TABS}
