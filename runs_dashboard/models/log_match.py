@@ -30,9 +30,11 @@ class ChunkLines:
             return []
         if not match.may_be_in(self._body):
             return []
-        records = self._read()
-        places = match.places([_message(record) for record in records])
-        return [self.first_line + place for place in places if not levels or int(records[place][0]) in levels]
+        places = match.places(read_messages(self._body))
+        if levels and places:
+            records = self._read()
+            places = [place for place in places if int(records[place][0]) in levels]
+        return [self.first_line + place for place in places]
 
     def at(self, line: int) -> datetime:
         """A line's time."""
@@ -51,11 +53,8 @@ class ChunkLines:
 
 def read_messages(body: str) -> list[str]:
     """A chunk's text as the messages of its lines."""
-    return [_message(record) for record in split_records(body)]
-
-
-def _message(record: str) -> str:
-    return record.partition(" ")[2].replace("\n\x1f", "\n")
+    messages = [record.partition(" ")[2] for record in split_records(body)]
+    return [message.replace("\n\x1f", "\n") for message in messages] if "\n\x1f" in body else messages
 
 
 def split_records(body: str) -> list[str]:
