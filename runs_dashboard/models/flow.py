@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .tenant import Tenant
 
 SLUG_PATTERN = r"^[a-z0-9_.-]+$"  # seeds 1 and CONTRACT section 1
-USUAL_TOLERANCE = 0.1  # of the usual duration
+USUAL_TOLERANCE, USUAL_TOLERANCE_MS = 0.1, 50  # of the usual duration, and at least
 USUAL_WEIGHT = 0.2  # of the newest run in a flow's usual duration
 
 
@@ -234,7 +234,9 @@ class Flow(TenantRow):
 
     def is_usual(self, took_ms: int) -> bool:
         """Whether a run that took so long says nothing new: every run would else write to its flow's row."""
-        return self.usual_ms is not None and abs(took_ms - self.usual_ms) <= self.usual_ms * USUAL_TOLERANCE
+        if self.usual_ms is None:
+            return False
+        return abs(took_ms - self.usual_ms) <= max(USUAL_TOLERANCE_MS, self.usual_ms * USUAL_TOLERANCE)
 
     def learn_duration(self, took_ms: int) -> None:
         """Moves the usual duration a fifth of the way to what a succeeded run took."""

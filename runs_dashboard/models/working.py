@@ -27,6 +27,14 @@ TOKENS_MAX = 5  # a claim and a loss each take one: a run that three workers did
 CANDIDATES = 4  # runs of a tenant that a claim looks at
 ERROR_MAX = 8_000  # characters of a run's error; the whole text is in the log
 
+# What executing a run takes, of its hundred columns; others are read when somebody asks for them.
+WORK_FIELDS = (
+    *("tenant_id", "uid", "status", "token", "started_at", "finished_at", "is_external", "environment_version_id"),
+    *("args", "metrics", "ran_ms", "line_count", "log_bytes", "steps_done", "stop_requested_at"),
+    *("depth", "parent_run_id", "end_user_id", "flow__tenant_id", "flow__slug", "flow__concurrency", "flow__usual_ms"),
+    *("version__tenant_id", "version__definition"),
+)
+
 
 class WorkQuerySet(models.QuerySet):
     def claim(self, *, worker: str, only: int | None = None, waiting_for: float = 0.0) -> Run | None:
@@ -71,7 +79,8 @@ class WorkQuerySet(models.QuerySet):
         now = timezone.now()
         with transaction.atomic():
             rows = self.model.across_tenants.select_for_update(of=("self",)).select_related("flow", "version")
-            run: Run | None = rows.filter(pk=pk, status=Status.QUEUED, is_external=False).first()
+            waiting = rows.filter(pk=pk, status=Status.QUEUED, is_external=False).only(*WORK_FIELDS)
+            run: Run | None = next(iter(waiting), None)
             if run is None:
                 return None  # another worker, or a stop, was first
             if run.flow.concurrency is not None:
