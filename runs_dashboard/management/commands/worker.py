@@ -1,14 +1,21 @@
-"""`manage.py worker`: the half that executes runs."""
+"""`manage.py worker`: the half that executes runs, for many machines."""
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.conf import settings
+
+from ..plain_command import PlainCommand
 
 
-class Command(BaseCommand):
-    help = "Executes runs until SIGTERM or Ctrl-C, which drains."
+class Command(PlainCommand):
+    help = "Executes runs until Ctrl-C or SIGTERM, which lets running ones end first."
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        from runs_dashboard.execution.worker import run_worker
+    def handle(self, **options: Any) -> None:
+        from ...execution.worker import run_worker
 
+        self.check(fail_level=40)
+        self.require_database()
+        how = "by Celery's messages" if settings.BROKER_URL else "from the database"
+        self.print(f"Worker: up to {settings.WORKER_SLOTS} runs at once, {how}. Ctrl-C or SIGTERM ends it.")
         run_worker()
+        self.print("Ended.")
