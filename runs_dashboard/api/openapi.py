@@ -164,7 +164,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     elif parameter.choices:
         schema = {"type": "string", "enum": list(parameter.choices)}
     elif parameter.is_filter and parameter.kind == "text":
-        schema["maxLength"] = FILTER_TEXT
+        schema = {"type": "string", "minLength": 1, "maxLength": FILTER_TEXT}
     if parameter.least is not None:
         schema["minimum"] = parameter.least
     if parameter.most is not None:

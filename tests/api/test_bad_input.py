@@ -135,7 +135,9 @@ ODD_QUERIES = ("%ff=1", "page=%ff", "a=%ed%a0%80", "%00=1", "=", "&&&", ";", "pa
 @pytest.mark.parametrize(("method", "path"), sorted({row[:2] for row in QUERIES}))
 def test_no_value_of_a_parameter_is_a_500(api: Caller, reported: Run, flow: Flow, method: str, path: str) -> None:
     names = [name for one, where, name in QUERIES if (one, where) == (method, path)]
-    queries = [(f"{name}={quote(value, errors='surrogatepass')}", name) for name in names for value in VALUES]
+    # A single object takes its list's parameters through the same reader: a part of the corpus shows that it does.
+    values = VALUES[:: 6 if path.endswith("_id}") else 1]
+    queries = [(f"{name}={quote(value, errors='surrogatepass')}", name) for name in names for value in values]
     for query, name in (*queries, *((odd, "") for odd in ODD_QUERIES)):
         required = "&filter[tenant]=acme" if path == "/logs" and name != "filter[tenant]" else ""
         answer = api.call(method.upper(), f"{fill(path, reported)}?{query}{required}")
