@@ -121,10 +121,18 @@ def server_errors(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     for logger in loggers:
         logger.removeHandler(handler)
+    assert not find_silenced(), "the test has silenced loggers, so that no later test hears of an error"
     if "expected_server_errors" in request.fixturenames:
         assert handler.messages, "this test expects a server error, and there was none"
     else:
         assert not handler.messages, "logged during the test:\n" + "\n".join(handler.messages)
+
+
+def find_silenced() -> list[str]:
+    """The names of our loggers that say nothing."""
+    manager = logging.root.manager
+    known = [(name, logger) for name, logger in manager.loggerDict.items() if isinstance(logger, logging.Logger)]
+    return [name for name, logger in known if name.startswith(WATCHED) and (logger.disabled or manager.disable)]
 
 
 @pytest.fixture
