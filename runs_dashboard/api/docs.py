@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from .openapi import make_document
 from .operations import ApiView, Operation
+from .parameters import MAX_WHOLE
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -64,7 +65,9 @@ def _row(parameter: dict[str, Any]) -> dict[str, str]:
     schema = parameter["schema"]
     kind = schema.get("type") or " or ".join(one.get("format", one["type"]) for one in schema["anyOf"])
     if "minimum" in schema:
-        kind += f", from {schema['minimum']}" + (f" to {schema['maximum']:,}" if "maximum" in schema else "")
+        kind += f", from {schema['minimum']}" + (
+            f" to {schema['maximum']:,}" if schema.get("maximum", MAX_WHOLE) < MAX_WHOLE else ""
+        )
     if "default" in schema:
         kind += f", default {schema['default']}"
     if parameter.get("required"):

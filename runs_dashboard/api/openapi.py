@@ -11,7 +11,7 @@ from django.urls import URLPattern
 from ..filters import MILLISECONDS_LIMIT
 from .bodies import LineBody, LogsBody
 from .errors import ErrorBody
-from .parameters import MAX_TEXT, MAX_WHOLE
+from .parameters import FILTER_TEXT, MAX_TEXT, MAX_WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,7 +35,6 @@ TEXTS = {
 }
 GOOD = {200: "Successful", 201: "Made", 202: "Accepted", 204: "Done, no body", 206: "A part of it"}
 LOG_BODY = {"application/json": LogsBody, "application/x-ndjson": LineBody, "text/plain": str}
-FILTER_TEXT = 255  # characters, as the FilterSet takes them
 NO_NUL = r"^[^\u0000]*$"
 KINDS: dict[str, dict[str, Any]] = {
     "text": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": NO_NUL},

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from django.http import QueryDict
 
 MAX_TEXT = 1_000  # characters of a value
+FILTER_TEXT = 255  # of a text that a FilterSet takes
 MAX_WHOLE = 10**15
 
 
@@ -46,6 +47,8 @@ class Parameter:
     def read(self, text: str) -> Any:
         """The value. Raises ValueError with a sentence."""
         if self.is_filter:
+            if self.kind == "text" and len(text) > FILTER_TEXT:
+                raise ValueError(f"longer than {FILTER_TEXT} characters.")
             return text
         if len(text) > MAX_TEXT:
             raise ValueError(f"longer than {MAX_TEXT:,} characters.")
