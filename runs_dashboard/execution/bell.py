@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
-from django.db import OperationalError, connection
+from django.db import connection
 
 from ..dispatch import QUEUE_CHANNEL
 
@@ -22,13 +23,14 @@ class Bell:
     def __init__(self) -> None:
         self._struck = threading.Event()
         self._version: int | None = None
-        self._is_listening = False
+        self._listening: Any = None  # the driver's connection that hears the notifications
 
     def strike(self) -> None:
         self._struck.set()
 
-    def wait(self, seconds: float = SURE_SECONDS) -> None:
-        """Returns when there may be something to do, at the latest after `seconds`."""
+    def wait(self, seconds: float | None = None) -> None:
+        """Returns when there may be something to do, at the latest after `seconds` (a second)."""
+        seconds = SURE_SECONDS if seconds is None else seconds
         if connection.vendor == "postgresql":
             self._listen(seconds)
         else:
@@ -49,16 +51,14 @@ class Bell:
 
     def _listen(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        try:
-            if not self._is_listening or connection.connection is None:
-                with connection.cursor() as cursor:
-                    cursor.execute(f"LISTEN {QUEUE_CHANNEL}")
-                self._is_listening = True
-                return  # what was queued before we listened is found by the look that follows
+        if connection.connection is None or connection.connection is not self._listening:
+            with connection.cursor() as cursor:
+                cursor.execute(f"LISTEN {QUEUE_CHANNEL}")
+            self._listening = connection.connection
+            return  # what was queued before we listened is found by the look that follows
+        # The driver's own call: its errors become Django's here.
+        with connection.wrap_database_errors:
             while not self._struck.is_set() and time.monotonic() < end:
                 # Short, since a strike of another thread must be heard too.
                 for _ in connection.connection.notifies(timeout=LOOK_SECONDS * 2, stop_after=1):
                     return
-        except OperationalError:
-            self._is_listening = False
-            raise

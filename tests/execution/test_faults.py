@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import psutil
+import psycopg
 import pytest
 from django.db import OperationalError, connection
 from django.db.models.functions import Now
@@ -232,6 +233,26 @@ def test_a_database_that_is_locked_for_longer_than_a_lease_costs_no_line_and_no_
 
     assert (run.status, run.error) == (Status.SUCCEEDED, "")
     assert printed(run) == [str(n) for n in range(60)]
+    assert_oracles(run)
+
+
+@pytest.mark.skipif("TEST_DATABASE_URL" not in os.environ, reason="connections to a server are PostgreSQL's own")
+def test_connections_that_break_again_and_again_cost_no_line_and_no_run(tenant: Tenant) -> None:
+    source = "import time\nfor n in range(60):\n  print(n, flush=True); time.sleep(0.05)"
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+    with working():
+        run = start(load(tenant, [program(source), ["echo", "second"]]))
+        wait_for_line(run)
+        database = connection.settings_dict["NAME"]
+        with psycopg.connect(os.environ["TEST_DATABASE_URL"], autocommit=True) as admin:
+            for _ in range(15):
+                admin.execute(cut, [database])
+                time.sleep(0.1)
+        connection.close()
+        wait_until(run)
+
+    assert (run.status, run.error) == (Status.SUCCEEDED, "")
+    assert printed(run) == [*(str(n) for n in range(60)), "second"]
     assert_oracles(run)
 
 
