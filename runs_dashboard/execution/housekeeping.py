@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import Error as DatabaseError
 
+from ..models import index_pending
 from .downloads import make_next
 from .reaper import expire_dead_workers, forget_old_workers, reap, sweep_folders, sweep_processes
 from .scheduler import start_due
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 HOUSEKEEPING_SECONDS = 1.0
 SWEEP_SECONDS = 30.0
 DOWNLOAD_LOOK_SECONDS = 0.3
+INDEX_SECONDS = 1.0
+INDEX_FOR_SECONDS = 0.5
 
 
 class Housekeeping:
@@ -40,6 +43,7 @@ class Housekeeping:
         return [
             ("housekeeping", self._keep_house, HOUSEKEEPING_SECONDS),
             ("downloads", self._make_downloads, DOWNLOAD_LOOK_SECONDS),
+            ("index", self._index, INDEX_SECONDS),
         ]
 
     def _keep_house(self) -> None:
@@ -64,4 +68,9 @@ class Housekeeping:
 
     def _make_downloads(self) -> None:
         while not self.worker.is_draining and make_next(self.worker.name):
+            continue
+
+    def _index(self) -> None:
+        """Puts the words of sealed chunks into the index, a little at a time: writers come first."""
+        while not self.worker.is_draining and index_pending(INDEX_FOR_SECONDS):
             continue

@@ -6,7 +6,7 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Now
 
 from ..models import LIVE, REAPER, Run, Status, StatusConflict, Worker, append_system, move
@@ -103,28 +103,22 @@ def _reap_lapsed(run: Run) -> int:
     reason = f"{name} has not been heard of for longer than its lease."
     if is_here and worker is not None and not is_running(worker):
         reason = f"the process of {name} has ended without a word."
-    closed = run.lose(reason=reason, is_confirmed_dead=is_here)
-    if closed is None:
-        return 0
-    append_system(closed, f"Worker lost: {reason}", level=3)
+    with transaction.atomic():  # a page that sees the end sees the reason too
+        closed = run.lose(reason=reason, is_confirmed_dead=is_here)
+        if closed is None:
+            return 0
+        append_system(closed, f"Worker lost: {reason}", level=3)
     logger.warning("Run %s: worker lost (%s); it is %s now.", closed.uid, reason, closed.status)
     return 1
 
 
 def _fail(run: Run, error: str, *, where: models.Q, **fields: Any) -> int:
+    fields |= {"error": error, "error_fingerprint": fingerprint(error)}
     try:
-        closed = move(
-            run,
-            Status.FAILED,
-            by=REAPER,
-            allowed=LIVE,
-            where=where,
-            error=error,
-            error_fingerprint=fingerprint(error),
-            **fields,
-        )
+        with transaction.atomic():
+            closed = move(run, Status.FAILED, by=REAPER, allowed=LIVE, where=where, **fields)
+            closed.close_steps(Status.FAILED, error=error)
+            append_system(closed, error, level=3)
     except StatusConflict:
         return 0
-    closed.close_steps(Status.FAILED, error=error)
-    append_system(closed, error, level=3)
     return 1

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 PART_CHUNKS = 2_048  # about 2,000,000 lines and 12 MB; a search lists the candidates of one part in 50 ms
-BATCH_CHUNKS = 4  # in one transaction: other writers wait for them
+BATCH_CHUNKS = 200  # in one transaction: other writers wait for them,
+BATCH_BYTES = 512 * 1024  # so that whatever comes first ends it
 PAUSE = 2.0  # between two transactions, in the time that one took
 LIVE_SHARE = 0.25  # of a part; below it the part is dropped and what lives of it is indexed anew
 
@@ -95,6 +96,7 @@ class Pending(NamedTuple):
     tenant_id: int
     first_at: datetime
     last_at: datetime
+    byte_size: int
     body: str
 
 
@@ -109,7 +111,7 @@ def index_pending(limit_seconds: float, *, clock: Callable[[], float] = time.mon
     done = 0
     while True:
         rows = LogChunk.across_tenants.filter(is_sealed=True, index_part=None).order_by("run", "first_line")
-        batch = [Pending(*row) for row in rows.values_list(*Pending._fields)[:BATCH_CHUNKS]]
+        batch = _take_batch(rows)
         if not batch:
             return done
         for tenant_id in {chunk.tenant_id for chunk in batch}:
@@ -123,6 +125,19 @@ def index_pending(limit_seconds: float, *, clock: Callable[[], float] = time.mon
                 time.sleep(PAUSE * max(0.0, clock() - began))
         if clock() >= end:
             return done
+
+
+def _take_batch(rows: models.QuerySet) -> list[Pending]:
+    """The next chunks, at least one: many small ones, or few large ones."""
+    batch: list[Pending] = []
+    size = 0
+    for row in rows.values_list(*Pending._fields)[:BATCH_CHUNKS].iterator(chunk_size=8):
+        chunk = Pending(*row)
+        size += chunk.byte_size
+        if batch and size > BATCH_BYTES:
+            break
+        batch.append(chunk)
+    return batch
 
 
 def drop_dead_parts() -> int:
@@ -154,7 +169,7 @@ def drop(part: LogIndexPart) -> None:
 def _store(tenant_id: int, ready: list[tuple[Pending, Any]]) -> int:
     part = _open_part(tenant_id, ready[0][0])
     done = 0
-    for chunk, words in ready:
+    for chunk, words in ready[: PART_CHUNKS - part.chunk_count]:
         # Sealed chunks do not change: only one that another process was faster with, or that was deleted, is passed by.
         waiting = LogChunk.across_tenants.filter(pk=chunk.pk, index_part=None)
         if connection.vendor == "sqlite":

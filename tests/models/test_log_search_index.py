@@ -72,7 +72,8 @@ def test_the_index_knows_what_a_reader_sees(tenant: Tenant) -> None:
     assert indexed('a"b') == indexed("%c_") == 1
 
 
-def test_indexing_keeps_to_its_time_and_goes_on_later(tenant: Tenant) -> None:
+def test_indexing_keeps_to_its_time_and_goes_on_later(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_index, "BATCH_CHUNKS", 4)
     write(tenant, *[f"line {number}" for number in range(log_index.BATCH_CHUNKS * 2 + 1)])
 
     assert index_pending(0) == log_index.BATCH_CHUNKS
