@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from rest_framework.request import Request
 
-METHODS = ("get", "post", "put", "patch", "delete")
-
 
 @cache
 def read_document() -> dict[str, Any]:

@@ -68,3 +68,36 @@ def ended_run(run: Run) -> Run:
 
     print_lines(run, *(f"line {number}" for number in range(1, 31)))
     return end_run(run)
+
+
+@pytest.fixture
+def zoo(tenant: Tenant, ada: User, oli: User, flow: Flow) -> dict[str, Run]:
+    """Runs that differ in everything that can be asked for, a day apart."""
+    from datetime import UTC, datetime, timedelta
+
+    from runs_dashboard.models import Actor, Environment, Run
+
+    from .world import end_run, make_flow, print_lines
+
+    environment = Environment.objects.of(tenant).create(name="staging")
+    environment.publish({"A": "1"}, by=Actor(user=ada))
+    other = make_flow(tenant, "billing")
+    runs = {
+        "plain": flow.start({}, trigger="manual", by=Actor(user=ada)),
+        "olis": flow.start({}, trigger="api", by=Actor(user=oli)),
+        "billing": other.start({}, trigger="schedule", by=Actor(name="scheduler")),
+        "staged": flow.start({}, trigger="manual", by=Actor(user=ada), environment="staging"),
+        "tagged": flow.start({}, trigger="manual", by=Actor(user=ada), tags={"shop": "rome"}),
+        "tracked": flow.start({}, trigger="manual", by=Actor(user=ada), tracked=[("order_id", "1234")]),
+        "failed": flow.start({}, trigger="manual", by=Actor(user=ada)),
+    }
+    print_lines(runs["olis"], "careful", level=2)
+    end_run(runs["failed"], "failed")
+    runs["failed"].review(by=Actor(user=ada))
+    runs["retry"] = runs["failed"].retry(by=Actor(user=ada))
+    runs["child"] = flow.start({}, trigger="flow", by=Actor(name="worker"), parent_run=runs["plain"])
+    for place, run in enumerate(runs.values()):
+        at = datetime(2026, 3, 1, 19, tzinfo=UTC) + timedelta(days=place)
+        Run.across_tenants.filter(pk=run.pk).update(started_at=at, ordered_at=at)
+        run.refresh_from_db()
+    return runs

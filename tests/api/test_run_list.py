@@ -10,12 +10,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from runs_dashboard.api import run_pages
-from runs_dashboard.models import Actor, Environment, Run, Step
+from runs_dashboard.models import Actor, Run, Step
 
-from .world import Caller, end_run, make_flow, print_lines
+from .world import Caller, ids, listed, print_lines
 
 if TYPE_CHECKING:
-    from runs_dashboard.models import Flow, Tenant, User
+    from runs_dashboard.models import Flow, User
 
 RUNS = "/api/v1/flow-runs"
 FIRST = datetime(2026, 3, 1, 19, tzinfo=UTC)
@@ -29,16 +29,6 @@ def many(flow: Flow, ada: User) -> list[Run]:
         at = FIRST + timedelta(minutes=place if place != 5 else 4)
         Run.across_tenants.filter(pk=run.pk).update(created_at=at, queued_at=at, started_at=at, ordered_at=at)
     return [Run.across_tenants.get(pk=run.pk) for run in runs]
-
-
-def ids(answer: dict[str, Any]) -> list[str]:
-    return [item["id"] for item in answer["items"]]
-
-
-def listed(caller: Caller, query: str = "") -> dict[str, Any]:
-    answer = caller.get(f"{RUNS}?{query}")
-    assert answer.status_code == 200, answer.content
-    return answer.json()
 
 
 def newest_first(runs: list[Run]) -> list[str]:
@@ -215,176 +205,6 @@ def test_a_cursor_is_good_for_its_own_list_only(api: Caller, eves: Caller, many:
     assert eves.get(f"{RUNS}?cursor={cursor}").status_code == 422
     assert api.get(f"{RUNS}?cursor={cursor[:-1]}").status_code == 422
     assert api.get(f"{RUNS}?cursor={'A' if cursor[0] != 'A' else 'B'}{cursor[1:]}").status_code == 422
-
-
-# --- filters ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def zoo(tenant: Tenant, ada: User, oli: User, flow: Flow) -> dict[str, Run]:
-    """Runs that differ in everything that can be asked for."""
-    environment = Environment.objects.of(tenant).create(name="staging")
-    environment.publish({"A": "1"}, by=Actor(user=ada))
-    other = make_flow(tenant, "billing")
-    runs = {
-        "plain": flow.start({}, trigger="manual", by=Actor(user=ada)),
-        "olis": flow.start({}, trigger="api", by=Actor(user=oli)),
-        "billing": other.start({}, trigger="schedule", by=Actor(name="scheduler")),
-        "staged": flow.start({}, trigger="manual", by=Actor(user=ada), environment="staging"),
-        "tagged": flow.start({}, trigger="manual", by=Actor(user=ada), tags={"shop": "rome"}),
-        "tracked": flow.start({}, trigger="manual", by=Actor(user=ada), tracked=[("order_id", "1234")]),
-        "failed": flow.start({}, trigger="manual", by=Actor(user=ada)),
-    }
-    print_lines(runs["olis"], "careful", level=2)
-    end_run(runs["failed"], "failed")
-    runs["failed"].review(by=Actor(user=ada))
-    runs["retry"] = runs["failed"].retry(by=Actor(user=ada))
-    runs["child"] = flow.start({}, trigger="flow", by=Actor(name="worker"), parent_run=runs["plain"])
-    for place, run in enumerate(runs.values()):
-        at = FIRST + timedelta(days=place)
-        Run.across_tenants.filter(pk=run.pk).update(started_at=at, ordered_at=at)
-        run.refresh_from_db()
-    return runs
-
-
-@pytest.mark.parametrize(
-    ("query", "names"),
-    [
-        ("filter[flow_id]=billing", "billing"),
-        ("filter[flow_id]=billing,orders", "plain olis billing staged tagged tracked failed retry child"),
-        ("filter[flow_id]=nothing", ""),
-        ("filter[trigger]=schedule", "billing"),
-        ("filter[trigger]=schedule,api", "billing olis"),
-        ("filter[status]=failed", "failed"),
-        ("filter[environment]=staging", "staged"),
-        ("filter[environment]=production", ""),
-        ("filter[tag]=shop:rome", "tagged"),
-        ("filter[tag]=shop:paris", ""),
-        ("filter[tracked]=order_id:1234", "tracked"),
-        ("filter[tracked]=order_id", "tracked"),
-        ("filter[search]=1234", "tracked"),
-        ("filter[search]=bill", "billing"),
-        ("filter[retried]=true", "failed"),
-        ("filter[has_warnings]=true", "olis"),
-        ("filter[reviewed]=true", "failed"),
-        ("filter[started_after]=1772996400000&filter[started_before]=1773082800000", "retry"),
-        ("filter[started_after]=2026-03-08T19:00:00Z&filter[started_before]=2026-03-09T19:00:00.000Z", "retry"),
-        ("filter[started_on]=1772391600000", "plain"),
-        ("filter[started_on]=2026-03-02", "olis"),
-        ("filter[user_id]=oli", "olis"),
-        ("filter[status]=failed&filter[flow_id]=billing", ""),
-    ],
-)
-def test_filters(api: Caller, zoo: dict[str, Run], query: str, names: str) -> None:
-    found = set(ids(listed(api, query)))
-
-    assert found == {zoo[name].uid for name in names.split()}
-
-
-def test_filters_by_ids_that_an_answer_gave(api: Caller, zoo: dict[str, Run], oli: User) -> None:
-    shown = api.get(f"{RUNS}/{zoo['staged'].uid}?include=virtualEnvironmentVersion.virtualEnvironment").json()
-    environment = shown["virtualEnvironmentVersion"]["virtualEnvironment"]["id"]
-    billing = api.get(f"{RUNS}/{zoo['billing'].uid}").json()["flowVersionId"]
-
-    assert ids(listed(api, f"filter[virtual_environment_id]={environment}")) == [zoo["staged"].uid]
-    assert ids(listed(api, f"filter[flow_version_id]={billing}")) == [zoo["billing"].uid]
-    assert ids(listed(api, f"filter[user_id]={oli.pk}")) == [zoo["olis"].uid]
-    assert ids(listed(api, f"filter[parent_run_id]={zoo['plain'].uid}")) == [zoo["child"].uid]
-
-
-def test_no_filter_reaches_another_tenant(eves: Caller, zoo: dict[str, Run], ada: User) -> None:
-    for query in (
-        "",
-        "filter[flow_id]=orders",
-        f"filter[user_id]={ada.pk}",
-        "filter[search]=1234",
-        f"filter[search]={zoo['plain'].uid}",
-        f"filter[parent_run_id]={zoo['plain'].uid}",
-        f"filter[flow_version_id]={zoo['plain'].version.uuid}",
-        "filter[tag]=shop:rome",
-        "filter[environment]=staging",
-    ):
-        assert (listed(eves, query)["items"], listed(eves, query)["total"]) == ([], 0)
-
-
-# --- includes ---------------------------------------------------------------------------------------------------------
-
-
-def test_every_include(api: Caller, zoo: dict[str, Run]) -> None:
-    step = Step.begin(zoo["staged"], zoo["staged"].flow.definition.steps[0], position=0, attempt=1)
-    print_lines(zoo["staged"], "fine", step=step)
-    print_lines(zoo["staged"], "broken", level=3, step=step)
-    Run.across_tenants.filter(pk=zoo["staged"].pk).update(
-        cpu_ms=7, payload_bytes=8, operations_sent=9, operations_received=10, total_tokens=11, metrics={"own": 1.5}
-    )
-    every = (
-        "flowVersion,flowVersion.steps,flow,flowRunLogs,errorWarningLogs,flowRunLogs.flowStep,trackedData,metrics,"
-        "cpuTime,payloadSize,operationsSent,operationsReceived,retriedFlowRun,virtualEnvironmentVersion,"
-        "virtualEnvironmentVersion.virtualEnvironment"
-    )
-    shown = {item["id"]: item for item in listed(api, f"include={every}&per_page=100")["items"]}
-
-    one = shown[zoo["staged"].uid]
-    assert one["flowVersion"]["id"] == one["flowVersionId"]
-    assert [part["name"] for part in one["flowVersion"]["steps"]] == ["Fetch", "load"]
-    assert one["flow"] == {"id": "orders", "name": "Orders", "flowType": "automation"}
-    assert [log["message"] for log in one["flowRunLogs"]] == ["fine", "broken"]
-    assert one["flowRunLogs"][0]["flowStep"]["name"] == "Fetch"
-    assert [log["message"] for log in one["errorWarningLogs"]] == ["broken"]
-    assert one["metrics"] == {
-        "own": 1.5,
-        "cpuTime": 7,
-        "payloadSize": 8,
-        "operationsSent": 9,
-        "operationsReceived": 10,
-        "totalTokens": 11,
-    }
-    assert (one["cpuTime"], one["payloadSize"], one["operationsSent"], one["operationsReceived"]) == (7, 8, 9, 10)
-    assert one["virtualEnvironmentVersion"]["virtualEnvironment"]["name"] == "staging"
-    assert one["retriedFlowRun"] is None
-    assert shown[zoo["plain"].uid]["virtualEnvironmentVersion"] is None
-    (tracked,) = shown[zoo["tracked"].uid]["trackedData"]
-    assert (tracked["key"], tracked["value"]) == ("order_id", "1234")
-    assert shown[zoo["retry"].uid]["retriedFlowRun"] == {"id": zoo["failed"].uid, "status": "failed"}
-    assert api.get(f"{RUNS}/{zoo['staged'].uid}?include={every}").json()["metrics"] == one["metrics"]
-
-
-@pytest.mark.parametrize(
-    "include",
-    [
-        *("flowVersion", "flowVersion.steps", "flow", "flowRunLogs", "errorWarningLogs", "flowRunLogs.flowStep"),
-        *("trackedData", "metrics", "cpuTime", "payloadSize", "operationsSent", "operationsReceived"),
-        *("retriedFlowRun", "virtualEnvironmentVersion", "virtualEnvironmentVersion.virtualEnvironment"),
-    ],
-)
-def test_an_include_alone_adds_its_own_key_only(api: Caller, zoo: dict[str, Run], include: str) -> None:
-    before = set(listed(api)["items"][0])
-
-    assert set(listed(api, f"include={include}")["items"][0]) - before == {include.partition(".")[0]}
-
-
-def test_sparse_fields(api: Caller, zoo: dict[str, Run]) -> None:
-    query = (
-        "include=trackedData,flow,flowVersion,retriedFlowRun&fields[trackedData]=id&fields[flow]=name"
-        "&fields[flowVersion]=steps.name&fields[retriedFlowRun]=status"
-    )
-    shown = {item["id"]: item for item in listed(api, query)["items"]}
-
-    assert set(shown[zoo["tracked"].uid]["trackedData"][0]) == {"id"}
-    assert shown[zoo["plain"].uid]["flow"] == {"name": "Orders"}
-    assert shown[zoo["plain"].uid]["flowVersion"] == {"steps": [{"name": "Fetch"}, {"name": "load"}]}
-    assert shown[zoo["retry"].uid]["retriedFlowRun"] == {"status": "failed"}
-
-
-def test_a_list_leaves_out_what_is_large(api: Caller, zoo: dict[str, Run]) -> None:
-    item = listed(api)["items"][0]
-
-    assert "args" not in item
-    assert "outputs" not in item
-    assert item["logs"] == []
-
-
-# --- cost -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

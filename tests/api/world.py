@@ -71,3 +71,13 @@ def print_lines(run: Run, *messages: str, level: int = 1, step: Any = None) -> i
     Run.across_tenants.filter(pk=run.pk).update(token=1)
     lines = [Line(message, level, "stdout", now + place / 1000) for place, message in enumerate(messages)]
     return append(run, lines, step=step, token=1)
+
+
+def ids(answer: dict[str, Any]) -> list[str]:
+    return [item["id"] for item in answer["items"]]
+
+
+def listed(caller: Caller, query: str = "") -> dict[str, Any]:
+    answer = caller.get(f"/api/v1/flow-runs?{query}")
+    assert answer.status_code == 200, answer.content
+    return answer.json()
