@@ -239,7 +239,7 @@ class Walk:
         """Ends the attempt; with the last step the run, in the same transaction."""
         result = result or Result()
         self.log_room -= task.log.taken_bytes
-        if task.log.batch_count > 1:
+        if task.log.line_count:
             patiently(lambda: seal(self.run, task.step))
         if status == Status.SUCCEEDED:
             self.known.outputs[task.definition.id] = result.outputs

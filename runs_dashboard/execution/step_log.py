@@ -45,7 +45,6 @@ class StepLog:
         self.is_full = False
         self.dropped_bytes = self.dropped_lines = 0
         self.is_drop_open: dict[str, bool] = {}  # stream → does its last dropped line lack its end
-        self.batch_count = 0
         self.line_count = self.warning_count = self.error_count = 0
         self.last_line = run.line_count
         self.error_line: int | None = None
@@ -171,7 +170,6 @@ class StepLog:
             self.pending = self.pending[arrived:]
 
     def _account(self, lines: list[Line], last: int) -> None:
-        self.batch_count += 1
         self.last_line = last
         self.line_count += len(lines)
         levels = [line.level for line in lines]

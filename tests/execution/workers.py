@@ -14,7 +14,7 @@ from runs_dashboard.definition.yaml_source import parse
 from runs_dashboard.execution import proctree
 from runs_dashboard.execution.instance import scope_of
 from runs_dashboard.execution.worker import EmbeddedWorker
-from runs_dashboard.models import FINAL, Entry, Flow, LogView, Machine, Run, Tenant
+from runs_dashboard.models import FINAL, AuditEntry, Entry, Flow, LogView, Machine, Run, Status, Tenant
 
 from ..product import wait_for
 
@@ -124,3 +124,33 @@ def wait_for_line(run: Run, is_wanted: Callable[[str], bool] = bool, seconds: fl
 def living(run: Run) -> list[int]:
     """The processes of this claim of the run that are alive."""
     return list(proctree.live_scopes(scope_of(run)))
+
+
+MAY_FOLLOW = {
+    ("", "queued"),
+    ("queued", "running"),
+    ("running", "queued"),
+    ("running", "succeeded"),
+    ("running", "failed"),
+    ("running", "stopped"),
+    ("queued", "stopped"),
+}
+
+
+def assert_oracles(run: Run) -> None:
+    """What holds after whatever happened: legal changes, each once; a whole log; nothing open in an ended run."""
+    run.refresh_from_db()
+    changes = [
+        (entry.from_status, entry.to_status)
+        for entry in AuditEntry.across_tenants.filter(run=run).order_by("id")
+        if entry.to_status
+    ]
+    assert set(changes) <= MAY_FOLLOW
+    assert [after for _, after in changes[:-1]] == [before for before, _ in changes[1:]]
+    assert changes[-1][1] == run.status
+    assert sum(after in FINAL for _, after in changes) == run.is_final
+    entries(run)
+    if run.is_final:
+        assert not run.steps.exclude(status__in=FINAL).exists()
+        assert (run.worker, run.lease_until) == ("", None)
+    assert run.steps_done == run.steps.filter(status=Status.SUCCEEDED).count()
