@@ -10,7 +10,7 @@ from django.db.models import F, Sum, Window
 from django.db.models.functions import RowNumber
 
 from ..filters import is_uuid
-from ..models import LogChunk, LogView
+from ..models import LogChunk, LogView, find_in_log
 from ..models.log_reading import CHUNK_FIELDS, decode
 from .cursors import Page, seal, unseal
 from .errors import Invalid
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..models import Entry, Run, Step
 
-LOOK_LINES = 200_000  # entries that one call looks through for a text
+FIND_SECONDS = 0.5  # that one call looks for a text
 
 
 class LogPages:
@@ -29,7 +29,7 @@ class LogPages:
     def __init__(
         self, run: Run, *, steps: list[Step] | None = None, levels: frozenset[int] = frozenset(), text: str = ""
     ) -> None:
-        self.run, self.steps, self.levels, self.text = run, steps, levels, text.casefold()
+        self.run, self.steps, self.levels, self.text = run, steps, levels, text
         self.scope = f"{run.tenant_id}:log:{run.pk}"
         if steps is None:
             self.view = LogView(run, levels=levels)
@@ -48,16 +48,22 @@ class LogPages:
         if query["cursor"]:
             way, _, line = unseal(query["cursor"], self.scope).partition(" ")
             after, before = (int(line), None) if way == "a" else (None, int(line))
+        if self.text:
+            return self._find(query["page"] or 1, after, before, size)
         if before is not None:
-            entries = self._before(before, size)
+            entries = self.view.before(before, limit=size)
         elif after is not None:
-            entries = list(islice(self._after(after), size))
+            entries = self.view.after(after, limit=size)
         else:
             entries = self._page(query["page"] or 1, size)
         total, is_lower_bound = self.count()
-        first, last = (entries[0].line, entries[-1].line) if entries else (after or 0, before or 1)
+        page = self._show(entries, after or 0, before or 1, total, is_lower_bound)
+        return entries, page
+
+    def _show(self, entries: list[Entry], after: int, before: int, total: int, is_lower_bound: bool) -> Page:
+        first, last = (entries[0].line, entries[-1].line) if entries else (after, before)
         has_more = bool(entries) and last < self.run.line_count
-        return entries, Page(
+        return Page(
             items=[],
             total=total,
             total_is_lower_bound=is_lower_bound,
@@ -68,64 +74,82 @@ class LogPages:
         )
 
     def count(self) -> tuple[int, bool]:
-        """How many entries there are, and whether there may be more: a text is looked for in LOOK_LINES only."""
+        """How many entries there are, up to the limit, and whether there may be more."""
         run = self.run
-        if not self.text and self.steps is None and not self.levels:
+        if self.steps is None and not self.levels:
             return run.line_count, False
-        if not self.text and self.steps is not None and not self.levels:
+        if self.steps is not None and not self.levels:
             return self.view.chunks.aggregate(n=Sum("line_count"))["n"] or 0, False
-        if not self.text and self.steps is None and self.levels == frozenset({2}):
+        if self.steps is None and self.levels == frozenset({2}):
             return run.warning_count, False
-        if not self.text and self.steps is None and self.levels == frozenset({3, 4}):
+        if self.steps is None and self.levels == frozenset({3, 4}):
             return run.error_count, False
-        found = 0
-        for looked, entry in enumerate(self.view.stream(until=run.line_count), 1):
-            found += self._wants(entry)
-            if found >= settings.COUNT_LIMIT or looked >= LOOK_LINES:
-                return found, True
-        return found, False
+        found = sum(1 for _ in islice(self.view.stream(until=run.line_count), settings.COUNT_LIMIT + 1))
+        return min(found, settings.COUNT_LIMIT), found > settings.COUNT_LIMIT
 
     def _page(self, page: int, size: int) -> list[Entry]:
         skip = (page - 1) * size
-        if self.view.is_whole and not self.text:
-            return list(islice(self._after(skip), size)) if skip < self.run.line_count else []
-        if self.text or self.levels:
-            if skip > settings.COUNT_LIMIT:
-                raise Invalid(
-                    f"Beyond {settings.COUNT_LIMIT:,} found entries go on by cursor or `after`.", "query", "page"
-                )
-            return list(islice(self._after(0), skip, skip + size))
+        if self.view.is_whole:
+            return self.view.after(skip, limit=size) if skip < self.run.line_count else []
+        if self.levels:
+            self._check_skip(skip)
+            return list(islice(self.view.stream(0), skip, skip + size))
         return self._page_of_steps(skip, size)
+
+    def _check_skip(self, skip: int) -> None:
+        if skip > settings.COUNT_LIMIT:
+            limit = f"{settings.COUNT_LIMIT:,}"
+            raise Invalid(f"Beyond {limit} found entries go on by cursor or `after`.", "query", "page")
 
     def _page_of_steps(self, skip: int, size: int) -> list[Entry]:
         """Every line of a step's chunks counts, so their numbers alone lead to the place."""
         for first_line, count in self.view.chunks.order_by("first_line").values_list("first_line", "line_count"):
             if skip < count:
-                return list(islice(self._after(first_line + skip - 1), size))
+                return self.view.after(first_line + skip - 1, limit=size)
             skip -= count
         return []
 
-    def _after(self, line: int) -> Iterator[Entry]:
-        for looked, entry in enumerate(self.view.stream(line), 1):
-            if self._wants(entry):
-                yield entry
-            if self.text and looked >= LOOK_LINES:
-                return
+    def _find(self, page: int, after: int | None, before: int | None, size: int) -> tuple[list[Entry], Page]:
+        """The same for a text. Where the time was too short, the cursor leads on from where it ended."""
+        skip = (page - 1) * size
+        self._check_skip(skip)
+        # The whole is counted from the beginning, which is also where pages by number begin.
+        whole = find_in_log(self.view, self.text, limit=skip + size, is_counting=True, budget_seconds=FIND_SECONDS)
+        found, lines = whole, whole.lines[skip:]
+        if before is not None:
+            found = find_in_log(
+                self.view, self.text, before=before, is_backward=True, limit=size, budget_seconds=FIND_SECONDS
+            )
+            lines = found.lines[::-1]
+        elif after is not None:
+            found = find_in_log(self.view, self.text, after=after, limit=size, budget_seconds=FIND_SECONDS)
+            lines = found.lines
+        entries = entries_at(self.run, lines)
+        shown = self._show(entries, after or 0, before or 1, whole.count, not whole.is_complete)
+        if len(lines) < size:
+            edge = seal(f"{'b' if before is not None else 'a'} {found.searched_to_line}", self.scope)
+            if before is not None:
+                shown.previous_page = None if found.is_complete else edge
+            else:
+                shown.next_page = None if found.is_complete else edge
+        return entries, shown
 
-    def _before(self, line: int, size: int) -> list[Entry]:
-        found: list[Entry] = []
-        looked = 0
-        while len(found) < size and line > 1 and looked < LOOK_LINES:
-            part = self.view.before(line, limit=size if not self.text else 1_000)
-            if not part:
-                break
-            looked += len(part)
-            found = [entry for entry in part if self._wants(entry)][-(size - len(found)) :] + found
-            line = part[0].line
-        return found
 
-    def _wants(self, entry: Entry) -> bool:
-        return not self.text or self.text in entry.message.casefold()
+def entries_at(run: Run, lines: list[int]) -> list[Entry]:
+    """The entries with these numbers, ascending: each chunk that holds one is read once."""
+    found: list[Entry] = []
+    chunk: list[Entry] = []
+    first = 0
+    for line in lines:
+        if not first <= line < first + len(chunk):
+            rows = LogChunk.objects.of(run.tenant_id).filter(run=run, first_line__lte=line).order_by("-first_line")
+            row = rows.values_list(*CHUNK_FIELDS).first()
+            if row is None:
+                continue  # deleted meanwhile
+            first, chunk = row[0], list(_decode(row))
+        if first <= line < first + len(chunk):
+            found.append(chunk[line - first])
+    return found
 
 
 def first_entries(run: Run, *, limit: int = 100) -> list[Entry]:

@@ -9,7 +9,7 @@ import msgspec
 from django.db.models import Count
 
 from ..filters import RunFilter
-from ..models import Role, Run, Status, Step, log_entry_id
+from ..models import Role, Run, Status, Step, log_entry_id, search_logs
 from .operations import ApiView, Operation, answer
 from .parameters import Parameter
 from .representations import Phase, TriggerWord
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
     from django.http import HttpResponse
     from rest_framework.request import Request
+
+    from ..models import Tenant
+
+
+KEYWORD_LINES, KEYWORD_SECONDS = 1_000, 0.5  # of logs that a keyword is looked for in
 
 
 class WorkflowRun(msgspec.Struct):
@@ -76,7 +81,9 @@ class WorkflowLogsView(ApiView):
             "Workflow logs",
             Role.VIEWER,
             parameters=(
-                Parameter("keyword", about="A text that names the run: its id, flow, a tag or tracked data."),
+                Parameter(
+                    "keyword", about="A text in its log lines, or one that names it: id, flow, tag, tracked data."
+                ),
                 Parameter(
                     "status",
                     about="How it ended.",
@@ -110,10 +117,12 @@ class WorkflowLogsView(ApiView):
 
     def filter(self, rows: Any) -> Any:
         query = self.query
-        given = {"status": query["status"], "search": query["keyword"], "user": query["created_by_account"]}
+        given = {"status": query["status"], "user": query["created_by_account"]}
         rows = RunFilter(
             {name: value for name, value in given.items() if value is not None}, queryset=rows, tenant=self.tenant
         ).qs
+        if query["keyword"] is not None:
+            rows = find_by_keyword(rows, self.tenant, query["keyword"])
         if query["created_at__before"] is not None:
             rows = rows.filter(created_at__lt=query["created_at__before"])
         if query["created_at__after"] is not None:
@@ -121,6 +130,14 @@ class WorkflowLogsView(ApiView):
         if query["created_by_end_user_session_id"] is not None:
             rows = rows.filter(end_user__session_id=query["created_by_end_user_session_id"])
         return rows
+
+
+def find_by_keyword(rows: Any, tenant: Tenant, keyword: str) -> Any:
+    """Of the runs those that the keyword names (id, flow, tag, tracked data), or whose newest log lines hold it."""
+    named = RunFilter({"search": keyword}, queryset=rows, tenant=tenant).qs
+    found = search_logs(tenant, keyword, limit=KEYWORD_LINES, budget_seconds=KEYWORD_SECONDS)
+    runs = {hit.run.pk for hit in found.hits}
+    return named | rows.filter(pk__in=runs) if runs else named
 
 
 def show_log(run: Run, exceptions: int) -> WorkflowLog:

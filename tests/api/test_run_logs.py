@@ -108,6 +108,25 @@ def test_filter_by_level_and_text(api: Caller, run: RunType, steps: list[Step]) 
     assert lines_of(api, run, "filter[search]=load&page=2&per_page=1") == [8]
 
 
+def test_the_cursor_of_a_text_leads_through_all_of_its_lines(
+    api: Caller, run: RunType, steps: list[Step], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from runs_dashboard.api import log_pages
+
+    monkeypatch.setattr(log_pages, "FIND_SECONDS", 0)  # one chunk a call: the cursor has to lead on
+    found, cursor = [], ""
+    for _ in range(20):
+        answer = logs_of(api, run, f"filter[search]=fetch&per_page=2{cursor}")
+        found += [item["line"] for item in answer["items"]]
+        if answer["next_page"] is None:
+            break
+        cursor = f"&cursor={answer['next_page']}"
+
+    assert found == [1, 2, 3, 4, 5, 6]
+    last = logs_of(api, run, "filter[search]=fetch&before=9&per_page=100")
+    assert last["items"] or last["previous_page"]
+
+
 def test_a_steps_two_attempts_are_one_filter(api: Caller, run: RunType) -> None:
     definition = run.flow.definition.steps[0]
     for attempt in (1, 2):

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from runs_dashboard.models import Actor, EndUser, Run, Status, Step
 
-from .world import Caller, end_run
+from .world import Caller, end_run, print_lines
 
 if TYPE_CHECKING:
     from runs_dashboard.models import Flow, User
@@ -127,6 +127,13 @@ def test_a_run_in_progress_has_no_end(api: Caller, runs: dict[str, Run]) -> None
 )
 def test_filters(api: Caller, runs: dict[str, Run], query: str, names: str) -> None:
     assert run_ids(api, query) == [runs[name].uid for name in names.split()]
+
+
+def test_a_keyword_is_looked_for_in_the_log_too(api: Caller, runs: dict[str, Run], eves: Caller) -> None:
+    print_lines(runs["queued"], "fetched Parcel 4711 from the shelf")
+
+    assert run_ids(api, "keyword=parcel 4711") == [runs["queued"].uid]
+    assert run_ids(eves, "keyword=parcel 4711") == []
 
 
 def test_an_account_has_a_number_too(api: Caller, runs: dict[str, Run], oli: User) -> None:
