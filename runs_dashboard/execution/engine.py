@@ -265,7 +265,7 @@ class Walk:
 
     def _account(self, task: Task) -> dict[str, Any]:
         """What the attempt used and reported, as changes of the run's columns."""
-        sizes = {"cpu_ms": task.cpu_seconds * 1000, "payload_bytes": float(task.payload_bytes)}
+        sizes = {"cpu_ms": float(round(task.cpu_seconds * 1000)), "payload_bytes": float(task.payload_bytes)}
         others: dict[str, float] = {}
         for name, value in task.metrics.items():
             column = METRIC_COLUMNS.get(name)
