@@ -18,6 +18,17 @@ from xml.etree import ElementTree
 from .postgres import PostgresServer, Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
+# What never meets a database is tested once.
+WITHOUT_DATABASE = (
+    "tests/definition/*",
+    "tests/text/*",
+    "tests/execution/test_process_*.py",
+    "tests/execution/test_outbound*.py",
+    "tests/test_dependencies.py",
+    "tests/test_import_directions.py",
+    "tests/test_readme.py",
+    "tests/test_vendor.py",
+)
 
 
 @dataclass
@@ -46,6 +57,12 @@ def main() -> int:
         try:
             with PostgresServer() as server:
                 print(f"The tests on PostgreSQL {server.version} ({server.binaries})", flush=True)
+                if outcomes:
+                    print(
+                        f"Not run a second time, since no database is in them: {', '.join(WITHOUT_DATABASE)}",
+                        flush=True,
+                    )
+                    arguments = [*arguments, *(f"--ignore-glob={ROOT / pattern}" for pattern in WITHOUT_DATABASE)]
                 outcomes.append(run_pytest(arguments, database_url=server.url))
         except Unavailable as reason:
             print(f"Not run on PostgreSQL: {reason}", flush=True)
