@@ -3,7 +3,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from .views import account, bulk, downloads, flows, run, run_acts, runs
+from .views import account, bulk, downloads, find, flows, run, run_acts, runs, search
 
 urlpatterns = [
     path("", runs.home, name="home"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("runs/<str:uid>/", run.run_detail, name="run_detail"),
     path("runs/<str:uid>/status/", run.run_status, name="run_status"),
     path("runs/<str:uid>/log/", run.run_log, name="run_log"),
+    path("runs/<str:uid>/find/", find.run_find, name="run_find"),
     path("runs/<str:uid>/payloads/<uuid:payload>/", run.run_payload, name="run_payload"),
     path("runs/<str:uid>/retry/", run_acts.retry, name="run_retry"),
     path("runs/<str:uid>/stop/", run_acts.stop, name="run_stop"),
@@ -21,6 +22,7 @@ urlpatterns = [
     path("flows/<str:slug>/", flows.flow_detail, name="flow_detail"),
     path("flows/<str:slug>/start/", flows.flow_start, name="flow_start"),
     path("flows/<str:slug>/schedule/", flows.flow_schedule, name="flow_schedule"),
+    path("search/", search.search, name="search"),
     path("downloads/", downloads.download_list, name="download_list"),
     path("downloads/<uuid:download>/", downloads.download_content, name="download_content"),
     # What open pages ask for, and what is done to many: beside the tree above, where any word may be a run's id.

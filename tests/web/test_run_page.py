@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runs_dashboard.models import Tenant, User
 
 OTHER_BUTTONS = {"System", "Light", "Dark", "Sign out", "Copy", "New lines", "Stop with this reason", "Force stop"}
+OTHER_BUTTONS |= {"Next hit", "Previous hit"}
 FORMATS = {"Text", "Text as printed, with escape codes", "JSON lines", "CSV"}
 
 
