@@ -1,4 +1,4 @@
-"""Keys and webhook secrets: shown once when they are made, and never again."""
+"""Keys and webhook secrets, shown once when they are made; what came with them, and what we call ourselves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.utils import timezone
 from django.utils.html import format_html
 
-from ..models import ApiKey, Membership, Role, WebhookSecret
+from ..models import ApiKey, Membership, RetryCall, Role, WebhookDelivery, WebhookSecret
 from .base import OwnRelatedFilter, Window
 from .people import UsernameField
 
@@ -120,3 +120,20 @@ class WebhookSecretWindow(Window):
         row, secret = WebhookSecret.make(form.cleaned_data["flow"], by=request.actor)  # type: ignore[attr-defined]
         obj.__dict__.update(row.__dict__)
         show_once(self, request, "The new secret", secret)
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryWindow(Window):
+    heavy = ("headers", "body")
+    list_display = ("received_at", "flow", "status", "authorised_by", "prefix", "run", "is_repeat")
+    list_filter = ("authorised_by", ("tenant", OwnRelatedFilter))
+    list_select_related = ("flow", "run")
+    search_fields = ("flow__slug",)
+
+
+@admin.register(RetryCall)
+class RetryCallWindow(Window):
+    list_display = ("run", "address", "attempts", "next_at", "outcome")
+    list_filter = (("tenant", OwnRelatedFilter),)
+    list_select_related = ("run",)
+    fields = ("run", "address", "start_at", "attempts", "next_at", "outcome")  # the whole url may hold a key

@@ -11,6 +11,7 @@ from django.db import Error as DatabaseError
 from ..models import index_pending
 from .downloads import make_next
 from .reaper import expire_dead_workers, forget_old_workers, reap, sweep_folders, sweep_processes
+from .retry_calls import call_next
 from .scheduler import start_due
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 HOUSEKEEPING_SECONDS = 1.0
 SWEEP_SECONDS = 30.0
 DOWNLOAD_LOOK_SECONDS = 0.3
+CALL_LOOK_SECONDS = 1.0
 INDEX_SECONDS = 1.0
 INDEX_FOR_SECONDS = 0.5
 
@@ -43,6 +45,7 @@ class Housekeeping:
         return [
             ("housekeeping", self._keep_house, HOUSEKEEPING_SECONDS),
             ("downloads", self._make_downloads, DOWNLOAD_LOOK_SECONDS),
+            ("retry calls", self._call_engines, CALL_LOOK_SECONDS),
             ("index", self._index, INDEX_SECONDS),
         ]
 
@@ -68,6 +71,11 @@ class Housekeeping:
 
     def _make_downloads(self) -> None:
         while not self.worker.is_draining and make_next(self.worker.name):
+            continue
+
+    def _call_engines(self) -> None:
+        """Asks engines for the retries of runs that they reported."""
+        while not self.worker.is_draining and call_next(self.worker.name, lambda: self.worker.is_draining):
             continue
 
     def _index(self) -> None:

@@ -1,6 +1,7 @@
 """The domain: one noun a file, its query set above its model. Verbs live on the model that owns them."""
 
 from .audit import REAPER, SCHEDULER, WORKER, Actor, AuditEntry, Machine
+from .delivery import ResendRefused, WebhookDelivery
 from .download import Download
 from .environment import Environment, EnvironmentVersion
 from .flow import Flow, FlowDisabled, FlowType, FlowVersion
@@ -14,13 +15,14 @@ from .log_search import Hit, SearchPage, search_logs
 from .once import IdempotencyKey, KeyReused, once
 from .reporting import Report, ReportedLine, StepReport
 from .retention import purge
+from .retry_call import RetryCall
 from .retrying import RetryPlan, RetryRefused
 from .run import Run, Trigger, UidTaken, make_uid
 from .step import Step
 from .tenant import Tenant, TenantRequired
 from .tracked import EndUser, LogMetadata, Payload, RunTag, TrackedData
 from .user import Membership, Role, User
-from .webhook import WebhookSecret
+from .webhook import WebhookSecret, is_timely
 from .worker import Worker
 
 __all__ = [
@@ -56,6 +58,8 @@ __all__ = [
     "Payload",
     "Report",
     "ReportedLine",
+    "ResendRefused",
+    "RetryCall",
     "RetryPlan",
     "RetryRefused",
     "Role",
@@ -72,6 +76,7 @@ __all__ = [
     "Trigger",
     "UidTaken",
     "User",
+    "WebhookDelivery",
     "WebhookSecret",
     "Worker",
     "append",
@@ -80,6 +85,7 @@ __all__ = [
     "find_in_log",
     "find_line",
     "index_pending",
+    "is_timely",
     "log_entry_id",
     "make_uid",
     "move",

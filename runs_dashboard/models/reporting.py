@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from .flow import Flow
     from .run import Run
 
-APPEND_GRACE = timedelta(minutes=5)  # after its end a run still takes lines that were under way
 RANK = {Status.QUEUED: 0, Status.RUNNING: 1, Status.PAUSED: 1, **dict.fromkeys(FINAL, 2)}
 METRIC_COLUMNS = {
     **dict.fromkeys(("cpuTime", "cpu_time"), "cpu_ms"),
@@ -128,8 +127,8 @@ class Reportable(models.Model):
             self.track(report.tracked)
             if report.steps:
                 self._report_steps(report.steps)
-            if len(report.lines) > self.line_count:
-                self._append(report.lines[self.line_count :])
+            if report.lines and len(report.lines) > (known := self._count_reported()):
+                self._append(report.lines[known:])
             self._report_phase(report, by)
             dispatch.announce(self.pk)
         self.refresh_from_db()
@@ -186,6 +185,15 @@ class Reportable(models.Model):
         self.refresh_from_db(from_queryset=type(self).across_tenants.select_for_update())
         if not self.is_external:
             raise StatusConflict("The product executes this run itself: it takes no reports.", self.status)
+
+    def _count_reported(self: Run) -> int:  # type: ignore[misc]
+        """The lines of its log without those in which the product told that it asked for this retry."""
+        from .retry_call import RetryCall
+
+        if self.trigger != "retry":
+            return self.line_count
+        notes = RetryCall.across_tenants.filter(run=self).values_list("note_count", flat=True).first()
+        return self.line_count - (notes or 0)
 
     def _report_columns(self: Run, report: Report, by: Actor) -> None:  # type: ignore[misc]
         changes: dict[str, Any] = {**report.columns, "updated_at": timezone.now(), "updated_by": by.user}

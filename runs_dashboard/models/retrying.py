@@ -9,6 +9,8 @@ from django.db import models, transaction
 
 from .audit import Actor, AuditEntry
 from .lifecycle import Status, StatusConflict
+from .retry_call import RetryCall
+from .webhook import WebhookSecret
 
 if TYPE_CHECKING:
     from .flow import FlowVersion
@@ -35,6 +37,27 @@ class Retryable(models.Model):
     class Meta:
         abstract = True
 
+    @property
+    def is_engines(self: Run) -> bool:  # type: ignore[misc]
+        """Whether a retry is for the engine that reported the run: it has no steps here, or an address to call."""
+        return not self.has_steps or (self.is_external and bool(self.flow.definition.retry_webhook))
+
+    @property
+    def is_retryable(self: Run) -> bool:  # type: ignore[misc]
+        """Whether a retry would be taken, but for the run's status."""
+        return not self.is_engines or bool(self.flow.definition.retry_webhook)
+
+    def _check_engine(self: Run) -> None:  # type: ignore[misc]
+        if not self.flow.definition.retry_webhook:
+            raise RetryRefused(
+                "The run was reported by its own engine: retry it there, or give the flow a retry_webhook.", self.status
+            )
+        if WebhookSecret.newest(self.flow) is None:
+            raise RetryRefused(
+                "The flow has no webhook secret that a call of its engine could be signed with: make one on its page.",
+                self.status,
+            )
+
     def plan_retry(self: Run, *, start_at: str = "start", is_newest: bool = False) -> RetryPlan:  # type: ignore[misc]
         """What a retry would keep and run, without doing it.
 
@@ -44,15 +67,17 @@ class Retryable(models.Model):
         self.refresh_from_db(fields=["status"])
         if not self.is_final:
             raise RetryRefused(f"The run is {self.status}: it can be retried when it has ended.", self.status)
-        if not self.has_steps:
-            raise RetryRefused("The run was reported by its own engine: retry it there.", self.status)
         newest = type(self.flow).across_tenants.get(pk=self.flow_id).latest if is_newest else None
         version = newest or self.version
-        ids = [step["id"] for step in version.definition["steps"]]
+        if self.is_engines:
+            self._check_engine()
+        ids = [step["id"] for step in version.definition.get("steps", ())]
         if start_at not in ("start", "failed", *ids):
             raise RetryRefused(f"There is no step {start_at!r}. Steps: {', '.join(ids)}.", self.status)
         done = {step.slug: step for step in self.steps.filter(status=Status.SUCCEEDED)}
         kept: list[Step] = []
+        if self.is_engines:
+            return RetryPlan(version=version, kept=[], runs=ids)
         if start_at != "start":
             for slug in ids:
                 if slug == start_at or slug not in done:
@@ -73,6 +98,7 @@ class Retryable(models.Model):
     ) -> Run:
         """The new run that retries this one. args: changed inputs, else the same. Raises RetryRefused, InputError."""
         plan = self.plan_retry(start_at=start_at, is_newest=is_newest)
+        fields: dict[str, Any] = {"is_external": True} if self.is_engines else {}
         with transaction.atomic():
             run = self.flow.start(
                 self.args if args is None else args,
@@ -86,7 +112,11 @@ class Retryable(models.Model):
                 end_user=self.end_user,
                 tags=dict(self.tags.values_list("key", "value")),
                 tracked=list(self.tracked_data.values_list("key", "value")),
+                **fields,
             )
+            if self.is_engines:
+                url = self.flow.definition.retry_webhook
+                RetryCall.across_tenants.create(tenant_id=self.tenant_id, run=run, url=url, start_at=start_at)
             for step in plan.kept:
                 step.keep_for(run)
             type(self).across_tenants.filter(pk=self.pk).update(is_retried=True)

@@ -1,4 +1,4 @@
-"""Incoming webhooks: a flow's own secrets, by which callers sign."""
+"""Webhooks: a flow's own secrets, by which callers sign what they send here, and we what we send to its engine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import base64
 import hashlib
 import hmac
 import secrets
+import time
+from datetime import timedelta
+from typing import Self
 
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
@@ -14,12 +17,28 @@ from django.utils import timezone
 
 from .audit import Actor, AuditEntry
 from .flow import Flow
-from .tenant import TenantRow
+from .tenant import TenantQuerySet, TenantRow, tenant_managers
+
+TOLERANCE_SECONDS = 300  # as in Standard Webhooks
 
 
 def _cipher() -> Fernet:
     key = hashlib.sha256(b"webhook secrets\0" + settings.SECRET_KEY.encode()).digest()
     return Fernet(base64.urlsafe_b64encode(key))
+
+
+def is_timely(timestamp: str | None) -> bool:
+    """Whether a signed time (Unix seconds as text; None: none was given) is at most five minutes off."""
+    if timestamp is None:
+        return True
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
+        return False
+    return abs(time.time() - int(timestamp)) <= TOLERANCE_SECONDS
+
+
+class SecretQuerySet(TenantQuerySet):
+    def usable(self) -> Self:
+        return self.filter(models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now()))
 
 
 class WebhookSecret(TenantRow):
@@ -31,11 +50,17 @@ class WebhookSecret(TenantRow):
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="The end of an old one while callers change.")
 
+    objects, across_tenants = tenant_managers(SecretQuerySet)
+
     class Meta(TenantRow.Meta):
         indexes = [models.Index(fields=["flow", "-created_at"], name="webhook_secret_newest")]
 
     def __str__(self) -> str:
         return f"{self.prefix}…"
+
+    @property
+    def is_usable(self) -> bool:
+        return self.expires_at is None or self.expires_at > timezone.now()
 
     @classmethod
     def make(cls, flow: Flow, *, by: Actor, secret: str = "") -> tuple[WebhookSecret, str]:
@@ -48,32 +73,62 @@ class WebhookSecret(TenantRow):
                 prefix=secret[:4],
                 encrypted=_cipher().encrypt(secret.encode()).decode(),
             )
-            AuditEntry.record("flow.webhook_secret", flow, by=by)
+            AuditEntry.record("flow.webhook_secret", flow, by=by, prefix=row.prefix)
         return row, secret
 
     @classmethod
-    def find_signed(cls, slug: str, body: bytes, signature: str) -> Flow | None:
-        """The flow with this id, of whichever tenant, one of whose secrets signed the body; or None.
+    def rotate(cls, flow: Flow, *, by: Actor, keep: timedelta) -> tuple[WebhookSecret, str]:
+        """A new secret; those before it end after `keep`, or when they would have ended anyway."""
+        with transaction.atomic():
+            end = timezone.now() + keep
+            old = cls.across_tenants.filter(flow=flow).filter(models.Q(expires_at=None) | models.Q(expires_at__gt=end))
+            old.update(expires_at=end)
+            return cls.make(flow, by=by)
 
-        An id that is nobody's costs one signature too, so that its answer takes no less time.
+    def revoke(self, *, by: Actor) -> None:
+        """Ends it at once; one that has ended stays as it is."""
+        now = timezone.now()
+        with transaction.atomic():
+            if type(self).across_tenants.filter(pk=self.pk).usable().update(expires_at=now):
+                AuditEntry.record("flow.revoke_secret", self.flow, by=by, prefix=self.prefix)
+        self.refresh_from_db(fields=["expires_at"])
+
+    revoke.alters_data = True  # type: ignore[attr-defined]
+
+    @classmethod
+    def newest(cls, flow: Flow) -> WebhookSecret | None:
+        """The one that we sign with ourselves."""
+        return cls.across_tenants.filter(flow=flow).usable().order_by("-id").first()
+
+    @classmethod
+    def find_signed(cls, slug: str, body: bytes, signature: str, timestamp: str | None = None) -> WebhookSecret | None:
+        """The usable secret of a flow with this id, of whichever tenant, that signed the body; or None.
+
+        The time is not judged here (`is_timely`), nor whether the flow is switched off: who has the secret may be
+        told in the log. An id that is nobody's costs one signature too, so that its answer takes no less time.
         """
-        rows = cls.across_tenants.filter(flow__slug=slug, flow__is_enabled=True, tenant__is_active=True)
+        rows = cls.across_tenants.filter(flow__slug=slug, tenant__is_active=True)
         known = list(rows.select_related("flow__tenant", "flow__latest").order_by("-id")) or [cls.decoy()]
-        signed = [secret for secret in known if secret.signs(body, signature)]
-        return signed[0].flow if signed else None
+        signed = [secret for secret in known if secret.signs(body, signature, timestamp)]
+        return signed[0] if signed else None
 
     @classmethod
     def decoy(cls) -> WebhookSecret:
         """A secret that nobody has."""
         return cls(encrypted=_cipher().encrypt(secrets.token_bytes(32)).decode())
 
-    def signs(self, body: bytes, signature: str) -> bool:
-        """Whether the signature (`sha256=<hex HMAC of the body>`) was made with this secret, and it still holds."""
-        if self.expires_at is not None and self.expires_at <= timezone.now():
+    def sign(self, body: bytes, timestamp: str | None = None) -> str:
+        """`sha256=<hex HMAC>` of the body, or of `<timestamp>.<body>`. Raises InvalidToken: SECRET_KEY was changed."""
+        signed = body if timestamp is None else timestamp.encode("utf-8", "replace") + b"." + body
+        secret = _cipher().decrypt(self.encrypted.encode())
+        return "sha256=" + hmac.new(secret, signed, hashlib.sha256).hexdigest()
+
+    def signs(self, body: bytes, signature: str, timestamp: str | None = None) -> bool:
+        """Whether the signature was made with this secret, and it still holds."""
+        if not self.is_usable:
             return False
         try:
-            secret = _cipher().decrypt(self.encrypted.encode())
+            expected = self.sign(body, timestamp)
         except InvalidToken:
             return False  # the product's SECRET_KEY was changed: the secret is to be made anew
-        expected = "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
         return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace"))

@@ -19,11 +19,13 @@ from runs_dashboard.models import (
     Machine,
     Membership,
     Payload,
+    RetryCall,
     Role,
     Run,
     Step,
     Tenant,
     User,
+    WebhookDelivery,
     WebhookSecret,
     Worker,
     append,
@@ -65,6 +67,10 @@ def make_tenant(slug: str) -> SimpleNamespace:
     Download.request(claimed, by=SETUP)
     IdempotencyKey.objects.of(tenant).create(scope="retry", key=EVIL, digest="0" * 64, answer={"text": EVIL})
     LogIndexPart.objects.of(tenant).create(first_at=timezone.now(), last_at=timezone.now())
+    delivery = WebhookDelivery.of(flow, authorised_by="key", prefix="<b>", headers={"User-Agent": EVIL})
+    delivery.take_body(EVIL.encode())
+    delivery.note(422, error=EVIL)
+    RetryCall.objects.of(tenant).create(run=run, url=f"https://example.org/{EVIL}", start_at="start", next_at=None)
     AuditEntry.record("run.edit", run, by=Machine(name=EVIL), run=run, text=EVIL)
     return SimpleNamespace(tenant=tenant, flow=flow, run=claimed, environment=environment, step=step)
 
