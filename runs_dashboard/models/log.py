@@ -20,7 +20,7 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from .. import dispatch
-from .lifecycle import LeaseLost, StatusConflict
+from .lifecycle import FINAL, LeaseLost, StatusConflict
 from .tenant import TenantRow
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 128 * 1024  # a sealed chunk's text, about
 CHUNK_LINES = 10_000
 MERGE_CHUNKS = 200  # small chunks in one merge
+APPEND_GRACE = timedelta(minutes=5)  # after its end a reported run still takes lines that were under way
+ENDED_AT_ONCE = 20  # logs of steps that ended
 FLAG_STDOUT, FLAG_STDERR, FLAG_SYSTEM, FLAG_OPEN = 1, 2, 4, 8
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _STREAM_FLAG = {None: 0, "stdout": FLAG_STDOUT, "stderr": FLAG_STDERR}
@@ -269,6 +271,14 @@ def seal_grown() -> None:
     grown = rows.annotate(count=models.Count("pk")).filter(count__gte=2 * MERGE_CHUNKS)
     for run, step, _count in grown:
         seal(run, step, is_ended=False)
+
+
+def seal_ended() -> None:
+    """Merges what was still open when its run ended: a log too large for its last report, lines that came late."""
+    rows = LogChunk.across_tenants.filter(is_sealed=False, run__status__in=FINAL).order_by()
+    late = rows.filter(run__finished_at__lt=timezone.now() - APPEND_GRACE).values_list("run", "step").distinct()
+    for run, step in late[:ENDED_AT_ONCE]:
+        seal(run, step)
 
 
 def _merge(batch: list[LogChunk], size: int, count: int) -> None:

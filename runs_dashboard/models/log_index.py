@@ -25,7 +25,7 @@ from django.db import OperationalError, connection, models, transaction
 
 from ..text.ansi import is_plain_text, strip
 from ..text.matching import TRIGRAM, fold
-from .log import LogChunk, seal_grown
+from .log import LogChunk, seal_ended, seal_grown
 from .log_match import read_messages
 from .tenant import TenantRow
 
@@ -104,9 +104,10 @@ def index_pending(limit_seconds: float, *, clock: Callable[[], float] = time.mon
     """Indexes sealed chunks that are not yet, for about so many seconds. Returns how many; 0 when none is left.
 
     In short transactions: stopped anywhere, the next call goes on. Several processes may call it at once.
-    What steps that still run have written is made ready for it, too.
+    What steps that still run have written is made ready for it, too, and what ended unsealed.
     """
     seal_grown()
+    seal_ended()
     end = clock() + limit_seconds
     done = 0
     while True:

@@ -13,6 +13,8 @@ from runs_dashboard.models import (
     LogChunk,
     LogIndexPart,
     Run,
+    Status,
+    Step,
     append,
     drop_dead_parts,
     index_pending,
@@ -21,6 +23,7 @@ from runs_dashboard.models import (
     seal,
     search_logs,
 )
+from runs_dashboard.models.log import APPEND_GRACE
 
 from .runs import make_flow, make_run
 from .test_claim import in_threads
@@ -189,3 +192,39 @@ def test_the_times_of_a_chunk_span_its_lines_in_whatever_order_they_came(tenant:
     assert (chunk.first_at.timestamp(), chunk.last_at.timestamp()) == (1_700_000_000, 1_700_000_105)
     hits = [hit.entry.at.timestamp() - 1_700_000_000 for hit in search_logs(tenant, "r").hits]
     assert hits == [105, 100, 55, 50, 5, 0]
+
+
+def test_what_an_ended_run_left_open_is_sealed_when_nothing_more_can_come(tenant: Tenant) -> None:
+    """A log too large for its last report, and lines that came behind the end."""
+    run = make_run(make_flow(tenant, "reported", steps="  []"))
+    step = Step.across_tenants.create(tenant=tenant, run=run, slug="a", position=0, status=Status.FAILED)
+    for text in ("alpha", "beta"):
+        append(run, plain(text))
+        append(run, plain(text), step=step)
+
+    assert index_pending(9) == 0
+    end(run, ago=APPEND_GRACE - timedelta(minutes=1))
+    assert index_pending(9) == 0
+    end(run, ago=APPEND_GRACE + timedelta(seconds=1))
+    assert index_pending(9) > 0
+    assert not LogChunk.across_tenants.filter(is_sealed=False).exists()
+    assert indexed("alp") >= 1
+    assert [hit.entry.line for hit in search_logs(tenant, "alpha").hits] == [2, 1]
+
+
+def test_few_logs_are_sealed_at_once_so_that_indexing_comes_to_its_turn(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runs_dashboard.models.log.ENDED_AT_ONCE", 2)
+    flow = make_flow(tenant, "reported", steps="  []")
+    for _ in range(3):
+        run = make_run(flow)
+        append(run, plain("alpha"))
+        end(run, ago=APPEND_GRACE + timedelta(seconds=1))
+
+    assert [index_pending(9) for _ in range(3)] == [2, 1, 0]
+
+
+def end(run: Run, *, ago: timedelta) -> None:
+    """The run as if its engine had reported its end."""
+    Run.across_tenants.filter(pk=run.pk).update(status=Status.FAILED, finished_at=timezone.now() - ago)
