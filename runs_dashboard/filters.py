@@ -1,6 +1,7 @@
 """What can be asked of lists: one FilterSet a noun, the same for pages and API.
 
-Every name here is a name in the address of a page (`?status=failed`) and in the API (`filter[status]=failed`).
+Every name here is a name in the address of a page (`?status=failed`) and, as `name_for_api` says, in the API
+(`filter[status]=failed`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from .models import EnvironmentVersion, Flow, Run, RunTag, Status, TrackedData, 
 from .text.intake import clean
 
 SEARCH_LIMIT = 1_000  # runs that a text may name by key, tag or id
+PAIR_TEXT = 100 + 1 + 255  # characters of a key, the sign between, and a value
+API_NAMES = {"user": "user_id", "flow": "flow_id"}  # where programs (seed 3) say it otherwise than people
 MILLISECONDS_LIMIT = 253_402_300_799_000  # the end of year 9999
 
 
@@ -96,6 +99,9 @@ class ManyFilter(django_filters.Filter):
 
 class PairField(TextField):
     """`key:value` or `key=value`; a key alone asks for any value."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=PAIR_TEXT, **kwargs)
 
     def clean(self, value: Any) -> tuple[str, str | None] | None:
         text = super().clean(value)
@@ -211,12 +217,7 @@ class RunFilter(django_filters.FilterSet):
         return rows.filter(ordered_at__lt=value, started_at__lt=value)
 
     def on_day(self, rows: QuerySet, name: str, value: datetime) -> QuerySet:
-        local = timezone.localtime(value)
-        day = timezone.make_aware(datetime.combine(date(local.year, local.month, local.day), time()))
-        try:
-            end = day + timedelta(days=1)
-        except OverflowError:
-            end = day
+        day, end = day_around(value)
         return rows.filter(ordered_at__gte=day, ordered_at__lt=end, started_at__gte=day, started_at__lt=end)
 
     def is_reviewed(self, rows: QuerySet, name: str, value: bool) -> QuerySet:
@@ -243,6 +244,46 @@ class RunFilter(django_filters.FilterSet):
         flow_pks = list(flows.values_list("pk", flat=True)[:SEARCH_LIMIT])
         named = Q(pk__in=found)
         return rows.filter(named | Q(flow_id__in=flow_pks) if flow_pks else named)
+
+    def write_for_api(self) -> dict[str, str]:
+        """The same question as the API takes it: parameter to value. The filter must be valid.
+
+        A reader's day and times become moments in UTC, which is the API's only zone.
+        """
+        given = {name: value for name, value in self.form.cleaned_data.items() if value not in (None, "", [])}
+        if (day := given.pop("started_on", None)) is not None:
+            begin, end = day_around(day)
+            given["started_after"] = max(begin, given.get("started_after", begin))
+            given["started_before"] = min(end, given.get("started_before", end))
+        return {name_for_api(name): _write(value) for name, value in given.items()}
+
+
+def name_for_api(name: str) -> str:
+    """The API's parameter for a filter of the pages: `status` is `filter[status]`."""
+    return f"filter[{API_NAMES.get(name, name)}]"
+
+
+def day_around(moment: datetime) -> tuple[datetime, datetime]:
+    """The reader's day that a moment lies in: its midnight and the next, in UTC."""
+    local = timezone.localtime(moment)
+    day = timezone.make_aware(datetime.combine(date(local.year, local.month, local.day), time()))
+    try:
+        return day.astimezone(UTC), (day + timedelta(days=1)).astimezone(UTC)
+    except OverflowError:  # the first or the last day of all
+        return moment, moment
+
+
+def _write(value: Any) -> str:
+    """A filter's value as text that it is read from again."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, list):
+        return ",".join(dict.fromkeys(value))
+    if isinstance(value, tuple):
+        return ":".join(part for part in value if part is not None)
+    return str(value)
 
 
 def _with_pair(model: Any, tenant: Any, pair: tuple[str, str | None]) -> QuerySet:

@@ -132,6 +132,7 @@ class LogsView(FlowRunLogsView):
             answers={201: Appended},
             errors=(404, 409, 413, 415),
             is_idempotent_by_key=True,
+            pace="append",
         ),
     }
 

@@ -11,7 +11,7 @@ from django.urls import URLPattern
 from ..filters import MILLISECONDS_LIMIT
 from .bodies import LineBody, LogsBody
 from .errors import ErrorBody
-from .parameters import FILTER_TEXT, MAX_TEXT, MAX_WHOLE
+from .parameters import FILTER_TEXTS, MAX_TEXT, MAX_WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -162,8 +162,8 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
             schema["minItems"] = 1
     elif parameter.choices:
         schema = {"type": "string", "enum": list(parameter.choices)}
-    elif parameter.is_filter and parameter.kind == "text":
-        schema = {"type": "string", "minLength": 1, "maxLength": FILTER_TEXT}
+    elif parameter.is_filter and parameter.kind in FILTER_TEXTS:
+        schema = {"type": "string", "minLength": 1, "maxLength": FILTER_TEXTS[parameter.kind]}
     if parameter.least is not None:
         schema["minimum"] = parameter.least
     if parameter.most is not None:
@@ -196,6 +196,8 @@ def _errors(operation: Operation) -> list[int]:
     usual = {422, 503} | ({401, 403} if operation.role is not None else set())
     if operation.body is not None:
         usual |= {413, 415}
+    if operation.pace and operation.role is not None:
+        usual.add(429)
     return sorted(usual | set(operation.errors))
 
 

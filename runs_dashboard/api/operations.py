@@ -14,6 +14,7 @@ from ..models import Role, Run
 from . import parsers
 from .errors import Invalid, NotThere
 from .parameters import Parameter, read_query
+from .throttling import check_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,8 @@ MAX_KEY = 255  # characters of an Idempotency-Key
 class Operation:
     """One method of one path. role: None for everybody; body: the struct of a JSON body, or media type → struct.
 
-    answers: status → a struct, a media type, or None for no body; errors: further statuses beside the usual ones.
+    answers: status → a struct, a media type, or None for no body; errors: further statuses beside the usual ones;
+    pace: which calls it is counted among ("call", "append"), "" for what is never refused for its number.
     """
 
     summary: str
@@ -42,6 +44,7 @@ class Operation:
     answers: dict[int, Any] = field(default_factory=dict)
     errors: tuple[int, ...] = ()
     is_idempotent_by_key: bool = False
+    pace: str = "call"
 
 
 class ApiView(APIView):
@@ -67,6 +70,11 @@ class ApiView(APIView):
         operation = self.get_operation()
         if operation is not None:
             self.query = read_query(request.GET, operation.parameters)
+
+    def check_throttles(self, request: Request) -> None:
+        operation = self.get_operation()
+        if operation is not None and operation.pace and request.auth is not None:
+            check_rate(operation.pace, self.tenant, self.key)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """What a key was shown is nobody else's, nor a cache's."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 
-from ..filters import parse_moment
+from ..filters import PAIR_TEXT, parse_moment
 from .errors import Invalid, Problem
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from django.http import QueryDict
 
 MAX_TEXT = 1_000  # characters of a value
-FILTER_TEXT = 255  # of a text that a FilterSet takes
+FILTER_TEXTS = {"text": 255, "pair": PAIR_TEXT}  # of a text that a FilterSet takes
 MAX_WHOLE = 10**15
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One query parameter. kind: text, whole, flag, words (comma-separated, of `choices`), moment or day.
+    """One query parameter. kind: text, pair, whole, flag, words (comma-separated, of `choices`), moment or day.
 
     `is_filter`: its value is checked by a FilterSet, under `name` without the brackets.
     """
@@ -47,8 +47,8 @@ class Parameter:
     def read(self, text: str) -> Any:
         """The value. Raises ValueError with a sentence."""
         if self.is_filter:
-            if self.kind == "text" and len(text) > FILTER_TEXT:
-                raise ValueError(f"longer than {FILTER_TEXT} characters.")
+            if len(text) > (limit := FILTER_TEXTS.get(self.kind, MAX_TEXT)):
+                raise ValueError(f"longer than {limit:,} characters.")
             return text
         if len(text) > MAX_TEXT:
             raise ValueError(f"longer than {MAX_TEXT:,} characters.")

@@ -124,7 +124,9 @@ class ActionView(RunView):
 
 class HeartbeatView(RunView):
     operations = {
-        "post": Operation("Heartbeat", Role.OPERATOR, body=EmptyBody, answers={200: Heartbeat}, errors=(404, 409))
+        "post": Operation(
+            "Heartbeat", Role.OPERATOR, body=EmptyBody, answers={200: Heartbeat}, errors=(404, 409), pace=""
+        )
     }
 
     def post(self, request: Request, run_id: str) -> HttpResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..filters import RunFilter
+from ..filters import RunFilter, name_for_api
 from ..models import Status, Trigger
 from . import including
 from .errors import Invalid, Problem
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 STATUSES = tuple(Status.values)
 FILTERS = tuple(
-    Parameter(f"filter[{name}]", kind, about, choices=choices, is_filter=True)
+    Parameter(name_for_api(name), kind, about, choices=choices, is_filter=True)
     for name, kind, about, choices in (
-        ("user_id", "text", "Runs created by this user number, or name.", ()),
-        ("flow_id", "text", "Runs of this flow; several with commas.", ()),
+        ("user", "text", "Runs created by this user number, or name.", ()),
+        ("flow", "text", "Runs of this flow; several with commas.", ()),
         ("flow_version_id", "text", "Runs of this flow version.", ()),
         ("virtual_environment_id", "text", "Runs in this environment.", ()),
         ("trigger", "words", "What started them; several with commas.", tuple(Trigger.values)),
@@ -32,8 +32,8 @@ FILTERS = tuple(
         ("started_on", "moment", "A day (UTC): Unix milliseconds or ISO 8601.", ()),
         ("retried", "flag", "true or false: some later run retried it.", ()),
         ("has_warnings", "flag", "true or false.", ()),
-        ("tag", "text", "key:value, or a key alone.", ()),
-        ("tracked", "text", "Tracked data, key:value, or a key alone.", ()),
+        ("tag", "pair", "key:value, or a key alone.", ()),
+        ("tracked", "pair", "Tracked data, key:value, or a key alone.", ()),
         ("parent_run_id", "text", "Sub-runs of this run.", ()),
         ("reviewed", "flag", "true or false.", ()),
         ("environment", "text", "The environment's name.", ()),

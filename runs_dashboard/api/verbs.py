@@ -48,7 +48,9 @@ class RetryView(RunView):
 
 class StopView(RunView):
     operations = {
-        "post": Operation("Stop Flow Run", Role.OPERATOR, body=StopBody, answers={202: FlowRun}, errors=(404, 409))
+        "post": Operation(
+            "Stop Flow Run", Role.OPERATOR, body=StopBody, answers={202: FlowRun}, errors=(404, 409), pace=""
+        )
     }
 
     def post(self, request: Request, run_id: str) -> HttpResponse:
