@@ -63,11 +63,12 @@ def request(
     max_bytes: int = MAX_BYTES,
     allow: Allowed = NOTHING,
     should_stop: Callable[[], bool] = lambda: False,
+    may_redirect: bool = True,
 ) -> Answer:
     """Send one request, follow up to five redirects, and read the body up to `max_bytes` (decoded).
 
     `timeout` is for everything together, in seconds. `should_stop` is asked at least every 0.1 s; what it raises
-    is raised.
+    is raised. Without `may_redirect` a redirect is an answer like any other.
     Raises Refused, Failed, Stopped.
     """
     watch = Watch(timeout, should_stop)
@@ -76,7 +77,7 @@ def request(
     with httpcore.ConnectionPool(ssl_context=_trusted(), network_backend=backend, retries=0) as pool:
         for _ in range(MAX_REDIRECTS + 1):
             with _Translated(), _send(pool, sent) as response:
-                following = _follow(sent, response)
+                following = _follow(sent, response) if may_redirect else None
                 if following is None:
                     content, is_truncated = _read_body(response, max_bytes)
                     return Answer(

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ("url", models.CharField(max_length=2000)),
                 ("start_at", models.CharField(max_length=200)),
                 ("attempts", models.PositiveSmallIntegerField(default=0)),
-                ("next_at", models.DateTimeField(default=django.utils.timezone.now, null=True)),
+                ("next_at", models.DateTimeField(null=True)),
                 (
                     "note_count",
                     models.PositiveSmallIntegerField(default=0, help_text="Lines in the run's log that tell of it."),

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from django.db import models, transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from ..text.fingerprint import fingerprint
 from .audit import WORKER, AuditEntry
@@ -48,7 +47,7 @@ class RetryCall(Leased, TenantRow):
     url = models.CharField(max_length=2_000)
     start_at = models.CharField(max_length=200)
     attempts = models.PositiveSmallIntegerField(default=0)
-    next_at = models.DateTimeField(null=True, default=timezone.now)
+    next_at = models.DateTimeField(null=True)
     note_count = models.PositiveSmallIntegerField(default=0, help_text="Lines in the run's log that tell of it.")
     outcome = models.CharField(max_length=500, blank=True)
 
@@ -61,6 +60,11 @@ class RetryCall(Leased, TenantRow):
 
     def __str__(self) -> str:
         return self.address
+
+    @classmethod
+    def ask(cls, run: Run, url: str, *, start_at: str) -> RetryCall:
+        """The call for a new run, due at once by the database's clock."""
+        return cls.across_tenants.create(tenant_id=run.tenant_id, run=run, url=url, start_at=start_at, next_at=Now())
 
     @property
     def address(self) -> str:

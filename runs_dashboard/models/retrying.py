@@ -116,7 +116,7 @@ class Retryable(models.Model):
             )
             if self.is_engines:
                 url = self.flow.definition.retry_webhook
-                RetryCall.across_tenants.create(tenant_id=self.tenant_id, run=run, url=url, start_at=start_at)
+                RetryCall.ask(run, url, start_at=start_at)
             for step in plan.kept:
                 step.keep_for(run)
             type(self).across_tenants.filter(pk=self.pk).update(is_retried=True)
