@@ -21,7 +21,7 @@ from ..text.fingerprint import fingerprint
 from ..text.intake import clean
 from .audit import Actor, AuditEntry
 from .lifecycle import FINAL, LIVE, Status, StatusConflict, move
-from .log import LogClosed, append_parts, seal
+from .log import APPEND_GRACE, LogClosed, append_parts, seal
 from .step import Step
 from .tracked import EndUser, LogMetadata, Payload
 from .working import ERROR_MAX
