@@ -265,9 +265,9 @@ def name_for_api(name: str) -> str:
 
 def day_around(moment: datetime) -> tuple[datetime, datetime]:
     """The reader's day that a moment lies in: its midnight and the next, in UTC."""
-    local = timezone.localtime(moment)
-    day = timezone.make_aware(datetime.combine(date(local.year, local.month, local.day), time()))
     try:
+        local = timezone.localtime(moment)
+        day = timezone.make_aware(datetime.combine(date(local.year, local.month, local.day), time()))
         return day.astimezone(UTC), (day + timedelta(days=1)).astimezone(UTC)
     except OverflowError:  # the first or the last day of all
         return moment, moment

@@ -3,7 +3,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from .views import account, bulk, downloads, find, flows, run, run_acts, runs, search
+from .views import account, bulk, downloads, find, flows, keys, run, run_acts, runs, search, webhooks
 
 urlpatterns = [
     path("", runs.home, name="home"),
@@ -22,6 +22,11 @@ urlpatterns = [
     path("flows/<str:slug>/", flows.flow_detail, name="flow_detail"),
     path("flows/<str:slug>/start/", flows.flow_start, name="flow_start"),
     path("flows/<str:slug>/schedule/", flows.flow_schedule, name="flow_schedule"),
+    path("flows/<str:slug>/secrets/", webhooks.secret_make, name="secret_make"),
+    path("flows/<str:slug>/secrets/<int:secret>/revoke/", webhooks.secret_revoke, name="secret_revoke"),
+    path("flows/<str:slug>/deliveries/", webhooks.delivery_list, name="delivery_list"),
+    path("flows/<str:slug>/deliveries/<uuid:delivery>/", webhooks.delivery_detail, name="delivery_detail"),
+    path("flows/<str:slug>/deliveries/<uuid:delivery>/resend/", webhooks.delivery_resend, name="delivery_resend"),
     path("search/", search.search, name="search"),
     path("downloads/", downloads.download_list, name="download_list"),
     path("downloads/<uuid:download>/", downloads.download_content, name="download_content"),
@@ -32,6 +37,8 @@ urlpatterns = [
     path("account/", account.account, name="account"),
     path("account/theme/", account.set_theme, name="set_theme"),
     path("account/tenant/", account.set_tenant, name="set_tenant"),
+    path("account/keys/", keys.key_list, name="key_list"),
+    path("account/keys/<uuid:key>/revoke/", keys.key_revoke, name="key_revoke"),
     path("account/password/", auth.PasswordChangeView.as_view(), name="password_change"),
     path("account/password/done/", auth.PasswordChangeDoneView.as_view(), name="password_change_done"),
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from django.db.models import Prefetch
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
@@ -80,6 +82,7 @@ def run_list(request: MemberRequest) -> HttpResponse:
         .order_by("user__username")
         .values_list("user__username", flat=True)[:CHOICES_LIMIT],
         "triggers": Trigger.choices,
+        "api_call": _as_api_call(request, found, is_newest_first) if found.is_valid() else None,
     }
     return render(request, "runs/list.html", context, status=200 if found.is_valid() else 400)
 
@@ -122,6 +125,14 @@ def _read_uids(request: MemberRequest, name: str) -> list[str]:
 def _filter(request: MemberRequest) -> RunFilter:
     tenant = request.tenant
     return RunFilter(request.GET, queryset=Run.objects.of(tenant), tenant=tenant)
+
+
+def _as_api_call(request: MemberRequest, found: RunFilter, is_newest_first: bool) -> dict[str, str]:
+    """The list's first page as a program asks for it."""
+    query = {**found.write_for_api(), "sort": "-started_at" if is_newest_first else "started_at", "per_page": PAGE_SIZE}
+    text = urlencode(query, safe="[]:,", quote_via=quote)  # what curl -g and people can read
+    url = f"{request.build_absolute_uri(reverse('api-flow-runs'))}?{text}"
+    return {"url": url, "curl": f'curl -g -H "Authorization: Bearer $KEY" {shlex.quote(url)}'}
 
 
 def _for_table(runs: RunQuerySet) -> RunQuerySet:
