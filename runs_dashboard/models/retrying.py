@@ -115,7 +115,7 @@ class Retryable(models.Model):
                 **fields,
             )
             if self.is_engines:
-                url = self.flow.definition.retry_webhook
+                url = self.flow.definition.retry_webhook or ""
                 RetryCall.ask(run, url, start_at=start_at)
             for step in plan.kept:
                 step.keep_for(run)

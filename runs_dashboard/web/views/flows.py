@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ...definition.inputs import InputError
 from ...definition.schedule import describe
-from ...models import Environment, Flow, FlowDisabled, KeyReused, Role, StatusConflict, once
+from ...models import Environment, Flow, FlowDisabled, KeyReused, Role, StatusConflict, WebhookSecret, once
 from ..access import find_flow, needs, read_text
 from ..fields import make_fields, read_args
 from ..strip import draw_strip, recent_runs
@@ -29,6 +29,7 @@ PAGE_SIZE = 40
 LIST_BARS, PAGE_BARS = 30, 60
 NEXT_TIMES = 5
 VERSIONS_SHOWN = 50
+SECRETS_SHOWN = 25
 KEY_LENGTH = 64
 NAME_LENGTH = 200
 
@@ -64,7 +65,7 @@ def flow_list(request: MemberRequest) -> HttpResponse:
 @require_GET
 @needs(Role.VIEWER)
 def flow_detail(request: MemberRequest, slug: str) -> HttpResponse:
-    return render(request, "flows/detail.html", _about(request, find_flow(request, slug)))
+    return render(request, "flows/detail.html", about_flow(request, find_flow(request, slug)))
 
 
 @require_POST
@@ -89,7 +90,7 @@ def flow_start(request: MemberRequest, slug: str) -> HttpResponse:
     else:
         messages.success(request, "This form was sent before: this is the run it started." if is_old else "Started.")
         return redirect("run_detail", answer["uid"])
-    context = _about(request, flow, sent=sent, problems=problems) | {"refusal": refusal}
+    context = about_flow(request, flow, sent=sent, problems=problems) | {"refusal": refusal}
     return render(request, "flows/detail.html", context, status=409 if refusal else 422)
 
 
@@ -107,17 +108,21 @@ def flow_schedule(request: MemberRequest, slug: str) -> HttpResponse:
     return redirect("flow_detail", flow.slug)
 
 
-def _about(
+def about_flow(
     request: MemberRequest,
     flow: Flow,
     *,
     sent: QueryDict | None = None,
     problems: list[tuple[str, str]] | None = None,
 ) -> dict[str, Any]:
+    """What a flow's page shows; sent: its start form as it was filled in, with the problems found in it."""
     definition = flow.definition
     runs = recent_runs(flow, PAGE_BARS)
     environments = Environment.objects.of(flow.tenant_id).order_by("name").values_list("name", flat=True)
     latest = flow.latest
+    secrets: list[WebhookSecret] = []
+    if request.membership.may(Role.ADMIN):
+        secrets = list(WebhookSecret.objects.of(flow.tenant_id).filter(flow=flow).order_by("-id")[:SECRETS_SHOWN])
     chosen = sent.get("environment", "") if sent is not None else definition.environment or ""
     return {
         "flow": flow,
@@ -131,6 +136,8 @@ def _about(
         "environment": chosen,
         "schedule_words": describe(definition.schedule) if definition.schedule else "",
         "next_times": flow.times_after(timezone.now(), count=NEXT_TIMES) if not flow.is_schedule_paused else [],
+        "address": request.build_absolute_uri(f"/webhooks/{flow.slug}"),
+        "secrets": secrets,
         "source": (latest.source or _as_yaml(latest.definition)) if latest else "",
         "versions": list(
             flow.versions.select_related("created_by")
