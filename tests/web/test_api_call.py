@@ -123,7 +123,7 @@ def test_copy_buttons_name_what_they_copy_and_the_reader_finds_keys_and_docs(
         "#api-curl",
     ]
     assert page.links["your API keys"] == "/account/keys/"
-    assert page.links["what the API takes"] == "/api/v1/docs"
+    assert page.links["the API documentation"] == "/api/v1/docs"
 
 
 def test_a_filter_that_cannot_be_is_no_call(client_of: Callable[[User], Client], vic: User) -> None:

@@ -167,4 +167,4 @@ def test_the_menu_leads_there_and_to_what_the_api_takes(client_of: Callable[[Use
     links = Page(client.get("/runs/")).links
 
     assert links["API keys"] == KEYS
-    assert client.get(links["What the API takes"]).status_code == 200
+    assert client.get(links["API documentation"]).status_code == 200
