@@ -105,12 +105,15 @@ class PairField(TextField):
 
     def clean(self, value: Any) -> tuple[str, str | None] | None:
         text = super().clean(value)
-        if not text:
-            return None
-        cut = min((place for place in (text.find(":"), text.find("=")) if place > 0), default=-1)
-        if cut < 0:
-            return text, None
-        return text[:cut].strip(), text[cut + 1 :].strip()
+        return split_pair(text) if text else None
+
+
+def split_pair(text: str) -> tuple[str, str | None]:
+    """The key and the value of `key:value` or `key=value`; no value where there is no sign between."""
+    cut = min((place for place in (text.find(":"), text.find("=")) if place > 0), default=-1)
+    if cut < 0:
+        return text, None
+    return text[:cut].strip(), text[cut + 1 :].strip()
 
 
 class PairFilter(django_filters.Filter):

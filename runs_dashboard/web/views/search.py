@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from ...filters import PairField, parse_moment
+from ...filters import parse_moment, split_pair
 from ...models import Flow, Role, Run, SearchPage, TrackedData, search_logs
 from ...text.clean import clean
 from ...text.levels import LEVELS
@@ -152,7 +152,7 @@ def _find_tracked(request: MemberRequest, asked: Asked) -> list[TrackedRow]:
     """Runs with a tracked value that is the text or begins with it; `key=value` asks for one key. Equal ones first."""
     pairs = TrackedData.objects.of(request.tenant)
     found = _begin_with(pairs, asked.text)
-    key, value = PairField(required=False).clean(asked.text) or ("", None)
+    key, value = split_pair(asked.text)
     if value is not None:
         found = _begin_with(pairs.filter(key=key), value) + found
     runs = Run.objects.of(request.tenant).for_list().filter(pk__in={pair[2] for pair in found})
