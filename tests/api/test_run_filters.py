@@ -74,3 +74,11 @@ def test_no_filter_reaches_another_tenant(eves: Caller, zoo: dict[str, Run], ada
         "filter[environment]=staging",
     ):
         assert (listed(eves, query)["items"], listed(eves, query)["total"]) == ([], 0)
+
+
+def test_a_pair_has_room_for_the_longest_key_and_value(api: Caller, run: Run) -> None:
+    run.tag({"k" * 100: "v" * 255})
+
+    assert ids(listed(api, f"filter[tag]={'k' * 100}:{'v' * 255}")) == [run.uid]
+    for name in ("tag", "tracked"):
+        assert api.get(f"/api/v1/flow-runs?filter[{name}]={'k' * 100}:{'v' * 256}").status_code == 422
