@@ -81,7 +81,7 @@ def _ask(call: RetryCall, should_stop: Callable[[], bool]) -> None:
 def _judge(call: RetryCall, answer: outbound.Answer) -> None:
     said = f"POST {call.address} → {answer.status}"
     if 200 <= answer.status < 300:
-        call.succeed(f"The engine was asked to retry: {said} ({answer.elapsed * 1000:.0f} ms).")
+        call.succeed(f"{said} ({answer.elapsed * 1000:.0f} ms).")
     elif answer.status >= 500 or answer.status in MAYBE_LATER:
         call.postpone(f"{said}.")
     elif 300 <= answer.status < 400:

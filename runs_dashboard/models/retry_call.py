@@ -84,7 +84,7 @@ class RetryCall(Leased, TenantRow):
         with transaction.atomic():
             self._write(said, next_at=None)
             self.run.keep_alive()  # from here on silence counts, where the flow has a limit for it
-            self._tell(said, level=1)
+            self._tell(f"The engine was asked to retry: {said}", said, level=1)
 
     def postpone(self, why: str) -> None:
         """It is tried again later; after the last time the run fails. Raises LeaseLost."""
@@ -94,7 +94,7 @@ class RetryCall(Leased, TenantRow):
         seconds = BACKOFF[self.attempts - 1]
         with transaction.atomic():
             self._write(why, next_at=Now() + timedelta(seconds=seconds))
-            self._tell(f"{why} It is tried again in {seconds:g} s.", level=2)
+            self._tell(f"{why} It is tried again in {seconds:g} s.", why, level=2)
 
     def fail(self, why: str) -> None:
         """It is given up: the run that still waits fails with the reason. Raises LeaseLost."""
@@ -112,7 +112,7 @@ class RetryCall(Leased, TenantRow):
                 )
             except StatusConflict as conflict:
                 error = f"{error} The run is {conflict.status or 'gone'} all the same."
-            self._tell(error, level=3)
+            self._tell(error, why, level=3)
 
     def drop(self) -> None:
         """The run needs no call any more: it was stopped, or its engine began by itself. Raises LeaseLost."""
@@ -130,9 +130,9 @@ class RetryCall(Leased, TenantRow):
         if not rows.update(worker="", lease_until=None, outcome=outcome[:500], **fields):
             raise LeaseLost("The call is another worker's now.")
 
-    def _tell(self, text: str, *, level: int) -> None:
+    def _tell(self, text: str, outcome: str, *, level: int) -> None:
         """Says it where people look: in the run's log and in its audit trail."""
         run: Run = self.run
         append_system(run, text, level=level)
         type(self).across_tenants.filter(pk=self.pk).update(note_count=models.F("note_count") + 1)
-        AuditEntry.record("run.retry_call", run, by=WORKER, run=run, attempt=self.attempts, outcome=text[:500])
+        AuditEntry.record("run.retry_call", run, by=WORKER, run=run, attempt=self.attempts, outcome=outcome[:500])

@@ -15,6 +15,7 @@ ACTS = {
     "run.claim": ("s-running", "took it up"),
     "run.give_back": ("s-queued", "gave it back to the queue"),
     "run.retry": ("retry", "retried it"),
+    "run.retry_call": ("hook", "called its engine"),
     "run.stop": ("stop", "asked for a stop"),
     "run.resume": ("start", "resumed it"),
     "run.review": ("review", "reviewed it"),
@@ -52,6 +53,8 @@ def tell(entry: AuditEntry) -> Act:
             text += f": {detail['reason']}"
     elif entry.action == "run.retry" and detail.get("new_run"):
         text = f"retried it as {str(detail['new_run'])[-8:]}"
+    elif entry.action == "run.retry_call" and detail.get("outcome"):
+        text += f": {detail['outcome']}"
     elif entry.action == "run.download" and detail.get("format"):
         text += f", {detail['format']}"
     elif entry.action in ("run.give_back", "run.worker_lost") and detail.get("reason"):

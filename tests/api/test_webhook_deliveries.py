@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
 from runs_dashboard.models import Actor, ApiKey, Flow, Run, WebhookDelivery, WebhookSecret, purge
@@ -144,3 +146,21 @@ def test_a_run_goes_and_its_delivery_stays(api: Caller, flow: Flow) -> None:
 
     (delivery,) = deliveries()
     assert (delivery.run, delivery.status) == (None, 202)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_key_from_many_at_once_is_one_run_and_each_is_in_the_log(api: Caller, tenant: Tenant) -> None:
+    make_flow(tenant)
+
+    def act(_: int) -> int:
+        try:
+            return Caller(api.key).post("/webhooks/orders", BODY, headers={"Idempotency-Key": "k"}).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        assert set(pool.map(act, range(8))) == {202}
+
+    (run,) = Run.across_tenants.all()
+    assert {delivery.run for delivery in deliveries()} == {run}
+    assert sorted(delivery.is_repeat for delivery in deliveries()) == [False] + [True] * 7

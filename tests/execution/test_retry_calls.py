@@ -274,3 +274,13 @@ def test_a_reported_run_of_a_flow_with_steps_goes_to_its_engine_too(tenant: Tena
     assert new.is_external
     assert new.retry_call.url == "https://engine.example/retry"
     assert Run.across_tenants.claim(worker="w1") is None
+
+
+def test_a_run_is_deleted_with_its_call(tenant: Tenant) -> None:
+    new = report_failed(make_engines_flow(tenant, "https://engine.example/retry")).retry(by=ENGINE)
+    new.request_stop(by=ENGINE)
+
+    new.delete_whole(by=ENGINE)
+
+    assert not RetryCall.across_tenants.exists()
+    assert not Run.across_tenants.filter(pk=new.pk).exists()
