@@ -232,13 +232,13 @@ STEP_LOG_MAX_BYTES = env.int("STEP_LOG_MAX_BYTES", default=256 * 2**20)  # of on
 LOG_LINE_MAX = 65_536  # characters; a longer line goes on in the next entry
 ARGS_MAX_BYTES = 1 * 2**20
 PAYLOAD_MAX_BYTES = 256 * 2**10
-LIVE_STREAMS = env.int("LIVE_STREAMS", default=2_000)  # open at once in one process; more are answered 503
-LIVE_STREAMS_PER_USER = env.int("LIVE_STREAMS_PER_USER", default=50)  # more are answered 429
+LIVE_STREAMS = env.int("LIVE_STREAMS", default=4_000)  # open at once in one process; more are answered 503
+LIVE_STREAMS_PER_USER = env.int("LIVE_STREAMS_PER_USER", default=1_500)  # more are answered 429
 # Calls of the API a minute, 0 for no bound: of one key, of all keys of a tenant. Appending to logs is counted apart.
-API_RATE_PER_KEY = env.int("API_RATE_PER_KEY", default=1_200)
-API_RATE_PER_TENANT = env.int("API_RATE_PER_TENANT", default=12_000)
-API_LOG_RATE_PER_KEY = env.int("API_LOG_RATE_PER_KEY", default=30_000)
-API_LOG_RATE_PER_TENANT = env.int("API_LOG_RATE_PER_TENANT", default=120_000)
+API_RATE_PER_KEY = env.int("API_RATE_PER_KEY", default=60_000)
+API_RATE_PER_TENANT = env.int("API_RATE_PER_TENANT", default=240_000)
+API_LOG_RATE_PER_KEY = env.int("API_LOG_RATE_PER_KEY", default=120_000)
+API_LOG_RATE_PER_TENANT = env.int("API_LOG_RATE_PER_TENANT", default=480_000)
 COUNT_LIMIT = 10_000  # totals beyond it are a lower bound
 
 LOGGING = {

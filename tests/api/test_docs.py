@@ -51,10 +51,10 @@ def test_every_status_is_in_its_table() -> None:
         ("100; 1,000", analytics.MAX_PAGE_SIZE == 1_000),
         ("kept 7 days", IDEMPOTENCY_DAYS == 7),
         ("| 20,000 | 429", reports.QUEUE_LIMIT == 20_000),
-        ("| 1,200; 12,000 a minute | 429", (given.API_RATE_PER_KEY, given.API_RATE_PER_TENANT) == (1_200, 12_000)),
+        ("| 60,000; 240,000 a minute | 429", (given.API_RATE_PER_KEY, given.API_RATE_PER_TENANT) == (60_000, 240_000)),
         (
-            "| 30,000; 120,000 a minute | 429",
-            (given.API_LOG_RATE_PER_KEY, given.API_LOG_RATE_PER_TENANT) == (30_000, 120_000),
+            "| 120,000; 480,000 a minute | 429",
+            (given.API_LOG_RATE_PER_KEY, given.API_LOG_RATE_PER_TENANT) == (120_000, 480_000),
         ),
         ("token for an hour", tokens.LIFETIME.total_seconds() == 3_600),
         ("exact up to 10,000", given.COUNT_LIMIT == 10_000),
