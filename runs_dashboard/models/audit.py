@@ -45,9 +45,6 @@ WORKER, SCHEDULER, REAPER = Machine(name="worker"), Machine(name="scheduler"), M
 
 
 class AuditQuerySet(TenantQuerySet):
-    def of_run(self, run: Run) -> AuditQuerySet:
-        return self.filter(run=run).order_by("id")
-
     def update(self, **fields: Any) -> int:
         # Django's own "set null" of a deleted user passes here too, and must.
         if set(fields) - {"actor", "key", "run", "tenant"}:
