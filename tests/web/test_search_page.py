@@ -82,7 +82,7 @@ def test_each_hit_says_its_level_and_step(client: Client, tenant: Tenant) -> Non
     write_log(run, ["it broke"], level=3, step=step)
     page = ask(client, q="broke")
     assert page.one("i", title="error").text == "E"
-    assert page.find("small")[0].text == "load 1"
+    assert page.find("small")[0].text == "load, line 1"
 
 
 def test_flow_level_and_period_narrow_it(client: Client, tenant: Tenant) -> None:
