@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .__main__ import Outcome, closing_line, read_outcome
+from .__main__ import Outcome, closing_line, read_outcome, run_twice
 
 REPORT = '<testsuites><testsuite tests="9" failures="2" errors="1" skipped="1"/></testsuites>'
 
@@ -33,3 +33,24 @@ def test_a_run_that_left_no_report_is_an_error(tmp_path: Path, code: int) -> Non
 
     assert outcome.errors == 1
     assert outcome.code != 0
+
+
+@pytest.mark.parametrize(
+    ("answers", "arguments", "expected"),
+    [
+        ([Outcome(0, passed=9)], [], Outcome(0, passed=9)),
+        ([Outcome(1, passed=8, failed=1), Outcome(0, passed=1)], [], Outcome(0, passed=9)),
+        ([Outcome(1, passed=8, failed=1), Outcome(1, failed=1)], [], Outcome(1, passed=8, failed=1)),
+        ([Outcome(1, passed=8, failed=1)], ["tests/models"], Outcome(1, passed=8, failed=1)),
+        ([Outcome(1, passed=8, failed=40)], [], Outcome(1, passed=8, failed=40)),
+        ([Outcome(2, errors=1)], [], Outcome(2, errors=1)),
+    ],
+)
+def test_what_failed_is_run_once_more_alone_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, answers: list[Outcome], arguments: list[str], expected: Outcome
+) -> None:
+    left = list(answers)
+    monkeypatch.setattr("tests.__main__.run_pytest", lambda arguments, database_url: left.pop(0))
+
+    assert run_twice(arguments, None) == expected
+    assert left == []
