@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from .programs import forget_zombies
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -20,3 +22,9 @@ def quick(settings: Settings, tmp_path: Path) -> Settings:
     settings.STOP_GRACE_SECONDS = 0.5
     settings.DRAIN_SECONDS = 0.5
     return settings
+
+
+@pytest.fixture(autouse=True)
+def no_zombies_of_others() -> None:
+    """What another test left behind is not this one's."""
+    forget_zombies()

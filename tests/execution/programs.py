@@ -102,9 +102,19 @@ def wait_until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
     raise AssertionError(f"not within {seconds} s")
 
 
+_earlier: set[int] = set()
+
+
+def forget_zombies() -> None:
+    """From here on only new ones are found: this process adopts what other tests' killed products leave."""
+    _earlier.clear()
+    _earlier.update(find_zombies())
+
+
 def find_zombies() -> list[int]:
-    """The dead children of this process that nobody has collected."""
-    return [p.pid for p in proctree.scan().values() if p.is_zombie and p.ppid == os.getpid()]
+    """The dead children of this process that nobody has collected, but those that were forgotten."""
+    dead = [p.pid for p in proctree.scan().values() if p.is_zombie and p.ppid == os.getpid()]
+    return [pid for pid in dead if pid not in _earlier]
 
 
 proctree.become_subreaper()

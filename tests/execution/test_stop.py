@@ -211,7 +211,7 @@ def test_a_worker_signs_off(tenant: Tenant) -> None:
         while not Worker.objects.filter(name=worker.name).exists():
             assert time.monotonic() < until
             time.sleep(0.01)
-    assert {thread.name for thread in worker.threads} == {"beat", "housekeeping", "downloads", "index"}
+    assert {thread.name for thread in worker.threads} == {"beat", "housekeeping", "downloads", "index", "retry calls"}
     assert not Worker.objects.exists()
     assert not any(thread.is_alive() for thread in worker.threads)
     assert [thread.name for thread in threading.enumerate() if thread.name == "run"] == []
