@@ -68,14 +68,13 @@ def show_runs(runs: list[Run], query: dict[str, Any], *, is_single: bool = False
     """Runs of one tenant with what the query includes. is_single: with args, outputs and the first logs."""
     if not runs:
         return []
-    tenant = runs[0].tenant_id
     pks = [run.pk for run in runs]
     include = set(query["include"])
     actions: dict[int, list[Step]] = defaultdict(list)
-    for step in Step.objects.of(tenant).filter(run__in=pks).defer("outputs").order_by("position", "attempt", "id"):
+    for step in Step.hanging_on(pks).defer("outputs").order_by("position", "attempt", "id"):
         actions[step.run_id].append(step)
     tags: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    rows = RunTag.objects.of(tenant).filter(run__in=pks).order_by("key").values_list("run_id", "key", "value")
+    rows = RunTag.hanging_on(pks).order_by("key").values_list("run_id", "key", "value")
     for run_pk, key, value in rows:
         tags[run_pk].append((key, value))
     entries: dict[int, list[Entry]] = {}
@@ -88,7 +87,7 @@ def show_runs(runs: list[Run], query: dict[str, Any], *, is_single: bool = False
         trouble = first_entries_of(runs, levels=TROUBLE, limit=FIRST_LOGS if is_single else FIRST_LOGS_IN_LIST)
     tracked: dict[int, list[Any]] = defaultdict(list)
     if "trackedData" in include:
-        for row in TrackedData.objects.of(tenant).filter(run__in=pks).order_by("key", "value"):
+        for row in TrackedData.hanging_on(pks).order_by("key", "value"):
             tracked[row.run_id].append(row)
     shown = []
     for run in runs:

@@ -110,7 +110,7 @@ class WorkflowLogsView(ApiView):
             shown = rows.select_related("version", "created_by", "end_user").only(*COLUMNS)
             found = list(pages.behind(shown, place)[: limit + 1])
         runs = found[:limit]
-        failed = Step.objects.of(self.tenant).filter(run__in=[run.pk for run in runs], status=Status.FAILED)
+        failed = Step.hanging_on(run.pk for run in runs).filter(status=Status.FAILED)
         exceptions = dict(failed.order_by().values_list("run_id").annotate(n=Count("pk")))
         data = [show_log(run, exceptions.get(run.pk, 0)) for run in runs]
         return answer(WorkflowLogs(page, limit, count_capped(rows)[0], len(found) > limit, data))

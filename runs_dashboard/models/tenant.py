@@ -84,6 +84,14 @@ class TenantRow(models.Model):
         base_manager_name = "across_tenants"
         default_manager_name = "across_tenants"
 
+    @classmethod
+    def hanging_on(cls, runs: Iterable[int]) -> Any:
+        """The rows that hang on runs (primary keys) which are known to be one tenant's.
+
+        Asked by the run alone: with the tenant beside it SQLite reads all of the tenant's rows.
+        """
+        return cls.across_tenants.filter(run__in=list(runs))
+
 
 def delete_in_batches(rows: models.QuerySet, *, size: int = 2_000, keep: Iterable[Any] = ()) -> int:
     """Deletes rows in short transactions, so that no writer waits longer than one batch. Returns how many went.
