@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runs_dashboard.models import Environment, Run, Status
+from runs_dashboard.models.working import WorkQuerySet
 
 from .workers import OLI, execute, living, load, printed, program, start, wait_for_line, wait_until, working
 
@@ -160,3 +161,25 @@ def test_a_sub_run_runs_in_its_parents_environment(tenant: Tenant) -> None:
     run = execute(load(tenant, [calling("child")], environment="live"))
 
     assert printed(child_of(run)) == ["shop.example"]
+
+
+def test_a_parent_that_hears_of_its_stop_after_its_sub_run_is_stopped_and_not_failed(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = WorkQuerySet.stop_requested
+    load(tenant, [LONG], slug="child")
+    with working():
+        run = start(load(tenant, [calling("child"), ["echo", "never"]]))
+        wait_for_line(run)
+        child = child_of(run)
+        wait_for_line(child)
+
+        def ask_without_parent(rows: WorkQuerySet, worker: str) -> dict[int, bool]:
+            return {pk: is_forced for pk, is_forced in ask(rows, worker).items() if pk != run.pk}
+
+        monkeypatch.setattr(WorkQuerySet, "stop_requested", ask_without_parent)
+        run.request_stop(by=OLI, reason="enough")
+        wait_until(run)
+        child.refresh_from_db()
+
+    assert (run.status, child.status) == (Status.STOPPED, Status.STOPPED)

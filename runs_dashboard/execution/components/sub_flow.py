@@ -7,7 +7,7 @@ import time
 from ...definition.inputs import InputError
 from ...definition.templates import fill_tree
 from ...models import FINAL, WORKER, Flow, FlowDisabled, Machine, Run, Status, StatusConflict
-from ..control import RunTimeout
+from ..control import RunTimeout, StopAsked
 from ..patience import let_go, patiently
 from .task import Result, StepFailed, Task
 
@@ -30,6 +30,8 @@ def perform(task: Task) -> Result:
     outputs = {"run_id": sub_run.uid, "status": str(status), **sub_run.outputs}
     if status == Status.SUCCEEDED:
         return Result(outputs=outputs)
+    if status == Status.STOPPED and patiently(lambda: _is_stop_asked(task.run)):
+        raise StopAsked  # a stop of the parent ended the sub-run before the parent's own thread heard of it
     reason = f": {sub_run.error}" if sub_run.error else ""
     raise StepFailed(f"Sub-run {sub_run.uid} of {sub_run.flow.slug} {status}{reason}", outputs=outputs)
 
@@ -107,6 +109,10 @@ def _wait(task: Task, sub_run: Run, deadline: float | None) -> str:
 
 def _read_status(run: Run) -> str | None:
     return Run.across_tenants.filter(pk=run.pk).values_list("status", flat=True).first()
+
+
+def _is_stop_asked(run: Run) -> bool:
+    return Run.across_tenants.filter(pk=run.pk, stop_requested_at__isnull=False).exists()
 
 
 def _stop(sub_run: Run, reason: str) -> None:
