@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .benchmarks.table import BEGIN, END, Row, format_number, render, write_between_marks
+from .benchmarks.table import Row, format_number, render, write_into
 
 
 @pytest.mark.parametrize(
@@ -33,20 +33,34 @@ def test_a_number_has_three_figures_that_count(value: float, text: str) -> None:
     assert format_number(value) == text
 
 
-def test_the_table_replaces_only_what_is_between_the_marks(tmp_path: Path) -> None:
+BEGIN, END = "<!-- benchmarks-sqlite:begin -->\n", "<!-- benchmarks-sqlite:end -->\n"
+OTHER = "<!-- benchmarks-postgres:begin -->\n<!-- benchmarks-postgres:end -->\n"
+
+
+def test_a_whole_table_replaces_only_what_is_between_its_database_s_marks(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{BEGIN}\nold \\1\n{END}\nafter\n")
+    readme.write_text(f"before\n{BEGIN}| old \\1 |\n{END}{OTHER}after\n")
+    row = Row("new \\1", 1, "s")
 
-    write_between_marks(readme, "| new \\1 |\n")
+    write_into(readme, [row], "sqlite", is_whole=True)
 
-    assert readme.read_text() == f"before\n{BEGIN}\n| new \\1 |\n{END}\nafter\n"
+    assert readme.read_text() == f"before\n{BEGIN}{render([row])}{END}{OTHER}after\n"
 
 
-@pytest.mark.parametrize("text", ["no marks", f"{BEGIN}{END}{BEGIN}{END}"])
-def test_a_file_without_exactly_one_pair_of_marks_is_left_alone(tmp_path: Path, text: str) -> None:
+def test_some_rows_replace_those_of_the_same_measure_and_new_ones_come_last(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{BEGIN}{render([Row('a|b', 1, 's'), Row('stays', 2, 's')])}{END}")
+
+    write_into(readme, [Row("new", 4, "s"), Row("a|b", 3, "s")], "sqlite", is_whole=False)
+
+    assert readme.read_text() == f"{BEGIN}{render([Row('a|b', 3, 's'), Row('stays', 2, 's'), Row('new', 4, 's')])}{END}"
+
+
+@pytest.mark.parametrize("text", ["no marks", f"{BEGIN}{END}{BEGIN}{END}", OTHER])
+def test_a_file_without_exactly_one_pair_of_the_marks_is_left_alone(tmp_path: Path, text: str) -> None:
     readme = tmp_path / "README.md"
     readme.write_text(text)
 
     with pytest.raises(ValueError, match="once"):
-        write_between_marks(readme, "new")
+        write_into(readme, [Row("new", 1, "s")], "sqlite", is_whole=True)
     assert readme.read_text() == text

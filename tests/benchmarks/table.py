@@ -1,10 +1,9 @@
-"""The results as a Markdown table, on the terminal and between two marks of the README."""
+"""The results as a Markdown table, on the terminal and between two marks of the README, a pair for each database."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-BEGIN, END = "<!-- benchmarks:begin -->", "<!-- benchmarks:end -->"
 HEAD = ("measure", "value", "goal", "reached", "how")
 
 
@@ -50,10 +49,24 @@ def format_number(value: float) -> str:
     return f"{value:.3g}"
 
 
-def write_between_marks(file: Path, text: str) -> None:
-    """Replace what stands between the marks; raises ValueError unless each stands there once."""
+def write_into(file: Path, rows: list[Row], database: str, *, is_whole: bool) -> None:
+    """Put the rows between the marks of a database, `sqlite` or `postgres`; unless whole, others' rows stay.
+
+    A row replaces the one of the same measure where it stands; a new one comes last. Raises ValueError unless each
+    mark stands there once.
+    """
     before = file.read_text()
-    marked = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    if len(marked.findall(before)) != 1:
-        raise ValueError(f"{file} must hold {BEGIN} … {END} once")
-    file.write_text(marked.sub(lambda _: f"{BEGIN}\n{text}{END}", before))
+    begin, end = f"<!-- benchmarks-{database}:begin -->\n", f"<!-- benchmarks-{database}:end -->"
+    if before.count(begin) != 1 or before.count(end) != 1:
+        raise ValueError(f"{file} must hold {begin.strip()} … {end} once")
+    head, _, rest = before.partition(begin)
+    old, _, tail = rest.partition(end)
+    new = render(rows).splitlines(keepends=True)
+    lines = {} if is_whole else {find_measure(line): line for line in old.splitlines(keepends=True)}
+    lines |= {find_measure(line): line for line in new}
+    file.write_text("".join([head, begin, *lines.values(), end, tail]))
+
+
+def find_measure(line: str) -> str:
+    """The first cell of a line of a table."""
+    return re.split(r"(?<!\\)\|", line)[1].strip()
