@@ -2,11 +2,12 @@
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "runs_dashboard.settings")
-pages = get_asgi_application()
+django.setup(set_prefix=False)
 
-from .live.door import Door  # noqa: E402  (it imports models, which want Django to be set up)
+from .handler import Handler  # noqa: E402  (both want Django to be set up)
+from .live.door import Door  # noqa: E402
 
-application = Door(pages)
+application = Door(Handler())

@@ -112,6 +112,7 @@ TEMPLATES = [
 
 _database = env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'db.sqlite3'}")
 if _database["ENGINE"].endswith("sqlite3"):
+    _database["CONN_MAX_AGE"] = 600  # seconds; to open one and read the schema costs as much as three queries
     _database["OPTIONS"] = {
         # A deferred transaction that read first cannot be upgraded however long it waits: 315 of 400 failed.
         "transaction_mode": "IMMEDIATE",
@@ -123,6 +124,7 @@ if _database["ENGINE"].endswith("sqlite3"):
         ),
     }
 elif _database["ENGINE"].endswith("postgresql"):
+    _database["CONN_MAX_AGE"] = 0  # the pool keeps them
     _database["CONN_HEALTH_CHECKS"] = True  # without it the first request after a restart is a 500
     _database.setdefault("OPTIONS", {})["pool"] = {
         "min_size": 0,
@@ -131,7 +133,6 @@ elif _database["ENGINE"].endswith("postgresql"):
     }
 else:
     raise ImproperlyConfigured("DATABASE_URL must name sqlite:// or postgres://.")
-_database["CONN_MAX_AGE"] = 0  # under ASGI a kept connection belongs to a thread that never comes back
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import login_not_required
-from django.db import close_old_connections
+from django.db import connections
 from django.http import HttpResponse, StreamingHttpResponse
 from django.views.decorators.http import require_GET
 
@@ -40,7 +40,7 @@ async def api_run_log_stream(request: HttpRequest, uid: str, kind: Kind) -> Http
 async def _answer(request: HttpRequest, uid: str, kind: Kind) -> HttpResponseBase:
     hub = get_hub()
     # The middleware has read the session in the request's own thread, whose connection would stay until the end.
-    await sync_to_async(close_old_connections)()
+    await sync_to_async(connections.close_all)()
     try:
         ticket = await open_stream(hub, request, kind, uid)
     except Refused as refusal:

@@ -48,10 +48,10 @@ def cookie_header(client_of: Callable[[User], Client], vic: User) -> dict[str, s
 
 @pytest.fixture(scope="session")
 def django_server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StreamServer]:
-    """The same without the door: Django's views serve the streams."""
+    """The same without the door, by Django's own handler: its views serve the streams."""
     from .server import StreamServer
 
-    with StreamServer(tmp_path_factory.mktemp("live"), application="runs_dashboard.asgi:pages") as running:
+    with StreamServer(tmp_path_factory.mktemp("live"), application="tests.live.without_door:application") as running:
         yield running
     assert "Traceback" not in running.read_log(), running.read_log()
 
