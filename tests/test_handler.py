@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -61,7 +62,9 @@ urlpatterns = [path("tell", tell), path("stream", stream), path("fail", fail), *
 @pytest.fixture
 def handler(settings: SettingsWrapper) -> Handler:
     settings.ROOT_URLCONF = __name__
-    return Handler()
+    handler = Handler()
+    handler.threads = ThreadPoolExecutor(1)  # of several, any may take the next request
+    return handler
 
 
 class Client:
