@@ -12,16 +12,21 @@ from typing import Any
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from .models import EnvironmentVersion, Flow, Run, RunTag, Status, TrackedData, Trigger
+from .models import EnvironmentVersion, Flow, Run, RunTag, Status, TrackedData, Trigger, User
 from .text.intake import clean
+from .text.periods import is_period, read_period
+from .text.run_query import split_pair
 
+PAIRS_LIMIT = 10  # tags, or tracked data, that a run must have all
+FEW_RUNS = 2_000  # that took so long: fewer are looked up, more are met on the way through the list
 SEARCH_LIMIT = 1_000  # runs that a text may name by key, tag or id
 PAIR_TEXT = 100 + 1 + 255  # characters of a key, the sign between, and a value
 API_NAMES = {"user": "user_id", "flow": "flow_id"}  # where programs (seed 3) say it otherwise than people
+LEVELS = (("warning", "Warnings"), ("error", "Errors"))
 MILLISECONDS_LIMIT = 253_402_300_799_000  # the end of year 9999
 
 
@@ -61,17 +66,56 @@ class TextField(forms.CharField):
         return super().to_python(clean(value) if isinstance(value, str) else value)
 
 
+class Ago(datetime):
+    """The moment so long ago; `period` is the text that said it, and stays true tomorrow."""
+
+    period = ""
+
+    @classmethod
+    def of(cls, period: str) -> Ago:
+        ago = cls.fromtimestamp(timezone.now().timestamp() - parse_length(period) / 1000, UTC)
+        ago.period = period
+        return ago
+
+
 class MomentField(TextField):
+    """A moment, or a length of time such as `2h`: the moment so long ago."""
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=64, **kwargs)
 
     def clean(self, value: Any) -> datetime | None:
         text = super().clean(value)
-        return parse_moment(text) if text else None
+        if not text:
+            return None
+        return Ago.of(text) if is_period(text) else parse_moment(text)
 
 
 class MomentFilter(django_filters.Filter):
     field_class = MomentField
+
+
+def parse_length(text: str) -> int:
+    """Milliseconds. Raises ValidationError."""
+    try:
+        return read_period(text)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
+
+
+class LengthField(TextField):
+    """A length of time such as `90s` or `5m`, in milliseconds."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=64, **kwargs)
+
+    def clean(self, value: Any) -> int | None:
+        text = super().clean(value)
+        return parse_length(text) if text else None
+
+
+class LengthFilter(django_filters.Filter):
+    field_class = LengthField
 
 
 class ManyWidget(forms.SelectMultiple):
@@ -97,23 +141,27 @@ class ManyFilter(django_filters.Filter):
         return qs.filter(**{f"{self.field_name}__in": value} if len(value) > 1 else {self.field_name: value[0]})
 
 
+class RepeatedWidget(forms.TextInput):
+    """Every value that was given under the name; a value may hold commas."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str]:
+        values = data.getlist(name) if hasattr(data, "getlist") else data.get(name, [])
+        return [values] if isinstance(values, str) else list(values)
+
+
 class PairField(TextField):
-    """`key:value` or `key=value`; a key alone asks for any value."""
+    """`key:value` or `key=value`; a key alone asks for any value. Given several times, all must fit."""
+
+    widget = RepeatedWidget
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=PAIR_TEXT, **kwargs)
 
-    def clean(self, value: Any) -> tuple[str, str | None] | None:
-        text = super().clean(value)
-        return split_pair(text) if text else None
-
-
-def split_pair(text: str) -> tuple[str, str | None]:
-    """The key and the value of `key:value` or `key=value`; no value where there is no sign between."""
-    cut = min((place for place in (text.find(":"), text.find("=")) if place > 0), default=-1)
-    if cut < 0:
-        return text, None
-    return text[:cut].strip(), text[cut + 1 :].strip()
+    def clean(self, value: Any) -> list[tuple[str, str | None]]:
+        if len(value) > PAIRS_LIMIT:
+            raise ValidationError(f"At most {PAIRS_LIMIT} at a time.")
+        texts = [super(PairField, self).clean(one) for one in value]
+        return [split_pair(text) for text in texts if text]
 
 
 class PairFilter(django_filters.Filter):
@@ -170,11 +218,21 @@ class RunFilter(django_filters.FilterSet):
     started_after = MomentFilter(method="from_moment", label="Started after")
     started_before = MomentFilter(method="to_moment", label="Started before")
     started_on = MomentFilter(method="on_day", label="Started on")
+    duration_over = LengthFilter(method="that_took", label="Took longer than")
+    duration_under = LengthFilter(method="that_took", label="Took less than")
     search = TextFilter(method="matching", label="Text")
+    level = ManyFilter(choices=LEVELS, method="with_level", label="Lines of level")
     retried = BooleanFilter(field_name="is_retried", label="Retried")
     has_warnings = BooleanFilter(field_name="has_warnings", label="With warnings")
     reviewed = BooleanFilter(method="is_reviewed", label="Reviewed")
     parent_run_id = TextFilter(method="of_parent", label="Started by run")
+    not_status = ManyFilter(choices=Status.choices, method="without_words", label="Not status")
+    not_flow = TextFilter(method="without_flow", label="Not flow")
+    not_trigger = ManyFilter(choices=Trigger.choices, method="without_words", label="Not trigger")
+    not_user = TextFilter(method="without_user", label="Not started by")
+    not_environment = TextFilter(method="without_environment", label="Not environment")
+    not_tag = PairFilter(method="without_pairs", label="Without tag")
+    not_tracked = PairFilter(method="without_pairs", label="Without tracked data")
     # The ids that a program has (seed 3).
     user_id = TextFilter(method="of_user")
     flow_id = TextFilter(method="of_flow")
@@ -190,27 +248,68 @@ class RunFilter(django_filters.FilterSet):
         super().__init__(*args, **kwargs)
 
     def of_flow(self, rows: QuerySet, name: str, value: str) -> QuerySet:
-        flows = Flow.objects.of(self.tenant).filter(slug__in=[part.strip() for part in value.split(",")])
-        return rows.filter(flow_id__in=list(flows.values_list("pk", flat=True)))
+        return rows.filter(flow_id__in=self._flows(value))
+
+    def without_flow(self, rows: QuerySet, name: str, value: str) -> QuerySet:
+        return rows.exclude(flow_id__in=self._flows(value))
+
+    def _flows(self, value: str) -> list[int]:
+        flows = Flow.objects.of(self.tenant).filter(slug__in=_split(value))
+        return list(flows.values_list("pk", flat=True))
 
     def of_user(self, rows: QuerySet, name: str, value: str) -> QuerySet:
-        if value.isascii() and value.isdigit():
-            return rows.filter(created_by_id=int(value)) if len(value) < 19 else rows.none()
-        return rows.filter(created_by__username=value)
+        return rows.filter(created_by_id__in=_users(value))
+
+    def without_user(self, rows: QuerySet, name: str, value: str) -> QuerySet:
+        return rows.exclude(created_by_id__in=_users(value))
 
     def of_version(self, rows: QuerySet, name: str, value: str) -> QuerySet:
         return rows.filter(version__uuid=value) if is_uuid(value) else rows.none()
 
     def in_environment(self, rows: QuerySet, name: str, value: str) -> QuerySet:
+        return rows.filter(environment_version_id__in=self._environment_versions(value))
+
+    def without_environment(self, rows: QuerySet, name: str, value: str) -> QuerySet:
+        return rows.exclude(environment_version_id__in=self._environment_versions(value))
+
+    def _environment_versions(self, value: str) -> list[int]:
         versions = EnvironmentVersion.objects.of(self.tenant)
         named = Q(environment__uuid=value) if is_uuid(value) else Q(environment__name=value)
-        return rows.filter(environment_version_id__in=list(versions.filter(named).values_list("pk", flat=True)))
+        return list(versions.filter(named).values_list("pk", flat=True))
 
-    def with_tag(self, rows: QuerySet, name: str, value: tuple[str, str | None]) -> QuerySet:
-        return rows.filter(pk__in=_with_pair(RunTag, self.tenant, value))
+    def with_tag(self, rows: QuerySet, name: str, value: list[tuple[str, str | None]]) -> QuerySet:
+        return self._with_pairs(rows, RunTag, value)
 
-    def with_tracked(self, rows: QuerySet, name: str, value: tuple[str, str | None]) -> QuerySet:
-        return rows.filter(pk__in=_with_pair(TrackedData, self.tenant, value))
+    def with_tracked(self, rows: QuerySet, name: str, value: list[tuple[str, str | None]]) -> QuerySet:
+        return self._with_pairs(rows, TrackedData, value)
+
+    def _with_pairs(self, rows: QuerySet, model: Any, pairs: list[tuple[str, str | None]]) -> QuerySet:
+        for pair in pairs:
+            rows = rows.filter(pk__in=_of_pair(model.objects.of(self.tenant), pair).values("run_id"))
+        return rows
+
+    def without_pairs(self, rows: QuerySet, name: str, value: list[tuple[str, str | None]]) -> QuerySet:
+        model: Any = RunTag if name == "not_tag" else TrackedData
+        for pair in value:
+            # Asked for by the run alone, which is known to be the tenant's.
+            rows = rows.exclude(Exists(_of_pair(model.across_tenants.filter(run=OuterRef("pk")), pair)))
+        return rows
+
+    def without_words(self, rows: QuerySet, name: str, value: list[str]) -> QuerySet:
+        """The other statuses or triggers, which an index finds; not all but these."""
+        if not value:
+            return rows
+        field = name.removeprefix("not_")
+        known: Any = Status if field == "status" else Trigger
+        return rows.filter(**{f"{field}__in": [one for one in known.values if one not in value]})
+
+    def with_level(self, rows: QuerySet, name: str, value: list[str]) -> QuerySet:
+        if not value:
+            return rows
+        wanted = Q()
+        for level in value:
+            wanted |= Q(has_warnings=True) if level == "warning" else Q(error_count__gt=0)
+        return rows.filter(wanted)
 
     def from_moment(self, rows: QuerySet, name: str, value: datetime) -> QuerySet:
         # The list's own index begins the search; a run that has not started is not "started after".
@@ -222,6 +321,28 @@ class RunFilter(django_filters.FilterSet):
     def on_day(self, rows: QuerySet, name: str, value: datetime) -> QuerySet:
         day, end = day_around(value)
         return rows.filter(ordered_at__gte=day, ordered_at__lt=end, started_at__gte=day, started_at__lt=end)
+
+    def that_took(self, rows: QuerySet, name: str, value: int) -> QuerySet:
+        """Runs that took so long, or have taken longer by now; both bounds at once.
+
+        Few such runs are looked up by the index of durations; of many the list meets a page's worth soon.
+        """
+        asked = self.form.cleaned_data
+        over, under = asked.get("duration_over"), asked.get("duration_under")
+        if over is not None and under is not None and name == "duration_under":
+            return rows  # done with the other
+        took, runs = Q(), Run.objects.of(self.tenant)
+        if over is not None:
+            took &= Q(took_ms__gt=over)
+        if under is not None:
+            took &= Q(took_ms__lt=under)
+        few = list(runs.filter(took).order_by().values_list("pk", flat=True)[: FEW_RUNS + 1])
+        alive = Q(pk__in=())
+        if under is None and over is not None:
+            before = timezone.now() - timedelta(milliseconds=over)
+            long = runs.live().filter(started_at__lt=before).order_by()
+            alive = Q(pk__in=list(long.values_list("pk", flat=True)[:FEW_RUNS]))
+        return rows.filter(alive | (Q(pk__in=few) if len(few) <= FEW_RUNS else took))
 
     def is_reviewed(self, rows: QuerySet, name: str, value: bool) -> QuerySet:
         return rows.filter(reviewed_at__isnull=not value)
@@ -248,17 +369,17 @@ class RunFilter(django_filters.FilterSet):
         named = Q(pk__in=found)
         return rows.filter(named | Q(flow_id__in=flow_pks) if flow_pks else named)
 
-    def write_for_api(self) -> dict[str, str]:
-        """The same question as the API takes it: parameter to value. The filter must be valid.
+    def write_for_api(self) -> list[tuple[str, str]]:
+        """The same question as the API takes it: parameters and values. The filter must be valid.
 
-        A reader's day and times become moments in UTC, which is the API's only zone.
+        A reader's day and times become moments in UTC, which is the API's only zone; `2h` ago stays so.
         """
         given = {name: value for name, value in self.form.cleaned_data.items() if value not in (None, "", [])}
         if (day := given.pop("started_on", None)) is not None:
             begin, end = day_around(day)
             given["started_after"] = max(begin, given.get("started_after", begin))
             given["started_before"] = min(end, given.get("started_before", end))
-        return {name_for_api(name): _write(value) for name, value in given.items()}
+        return [(name_for_api(name), text) for name, value in given.items() for text in _write(value)]
 
 
 def name_for_api(name: str) -> str:
@@ -276,23 +397,38 @@ def day_around(moment: datetime) -> tuple[datetime, datetime]:
         return moment, moment
 
 
-def _write(value: Any) -> str:
-    """A filter's value as text that it is read from again."""
+def _write(value: Any) -> list[str]:
+    """A filter's value as the texts that it is read from again."""
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return ["true" if value else "false"]
+    if isinstance(value, int):
+        return [f"{value}ms"]
+    if isinstance(value, Ago):
+        return [value.period]
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return [value.astimezone(UTC).isoformat().replace("+00:00", "Z")]
+    if isinstance(value, list) and value and isinstance(value[0], tuple):
+        return [":".join(part for part in pair if part is not None) for pair in value]
     if isinstance(value, list):
-        return ",".join(dict.fromkeys(value))
-    if isinstance(value, tuple):
-        return ":".join(part for part in value if part is not None)
-    return str(value)
+        return [",".join(dict.fromkeys(value))]
+    return [str(value)]
 
 
-def _with_pair(model: Any, tenant: Any, pair: tuple[str, str | None]) -> QuerySet:
+def _split(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",")]
+
+
+def _users(value: str) -> list[int]:
+    """The numbers of users that are named by number or name, several with commas."""
+    parts = _split(value)
+    numbers = [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 19]
+    return [*numbers, *User.objects.filter(username__in=parts).values_list("pk", flat=True)]
+
+
+def _of_pair(rows: QuerySet, pair: tuple[str, str | None]) -> QuerySet:
     key, value = pair
-    rows = model.objects.of(tenant).filter(key=key)
-    return (rows if value is None else rows.filter(value=value)).values("run_id")
+    rows = rows.filter(key=key)
+    return rows if value is None else rows.filter(value=value)
 
 
 def is_uuid(text: str) -> bool:

@@ -135,6 +135,14 @@ def find_silenced() -> list[str]:
     return [name for name, logger in known if name.startswith(WATCHED) and (logger.disabled or manager.disable)]
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_remembered() -> None:
+    """What a page keeps for some seconds is the business of one test, not of the next."""
+    from django.core.cache import cache
+
+    cache.clear()
+
+
 @pytest.fixture
 def expected_server_errors() -> list[list[str]]:
     """For the test of a server error: its first item is the list of messages logged so far."""

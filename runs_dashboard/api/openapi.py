@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from django.urls import URLPattern
 
-from ..filters import MILLISECONDS_LIMIT
+from ..filters import MILLISECONDS_LIMIT, PAIRS_LIMIT
 from .bodies import LineBody, LogsBody
 from .errors import ErrorBody
 from .parameters import FILTER_TEXTS, MAX_TEXT, MAX_WHOLE
@@ -40,6 +40,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "text": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": NO_NUL},
     "whole": {"type": "integer", "maximum": MAX_WHOLE},
     "flag": {"type": "boolean"},
+    "length": {"type": "string", "pattern": "^([0-9]{1,13}(ms|[smhdw]))+$", "maxLength": 64},
     "day": {"type": "string", "format": "date"},
     "moment": {
         "anyOf": [
@@ -164,6 +165,8 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
         schema = {"type": "string", "enum": list(parameter.choices)}
     elif parameter.is_filter and parameter.kind in FILTER_TEXTS:
         schema = {"type": "string", "minLength": 1, "maxLength": FILTER_TEXTS[parameter.kind]}
+        if parameter.kind == "pair":
+            schema = {"type": "array", "minItems": 1, "maxItems": PAIRS_LIMIT, "items": schema}
     if parameter.least is not None:
         schema["minimum"] = parameter.least
     if parameter.most is not None:

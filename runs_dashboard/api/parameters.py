@@ -24,7 +24,7 @@ MAX_WHOLE = 10**15
 
 @dataclass(frozen=True)
 class Parameter:
-    """One query parameter. kind: text, pair, whole, flag, words (comma-separated, of `choices`), moment or day.
+    """One query parameter. kind: text, pair, whole, flag, words (comma-separated, of `choices`), moment, length or day.
 
     `is_filter`: its value is checked by a FilterSet, under `name` without the brackets.
     """
@@ -120,7 +120,10 @@ def read_query(given: QueryDict, parameters: tuple[Parameter, ...]) -> dict[str,
         try:
             if (parameter.kind != "words" or parameter.is_filter) and "" in texts:
                 raise ValueError("an empty value; leave the parameter out instead.")
-            # Given twice: words add up, of anything else the last counts.
+            # Given twice: pairs must all fit, words add up, of anything else the last counts.
+            if parameter.kind == "pair":
+                values[name] = [parameter.read(text) for text in texts]
+                continue
             joined = ",".join(texts) if parameter.kind == "words" or parameter.is_filter else texts[-1]
             values[name] = parameter.read(joined)
         except ValueError as error:

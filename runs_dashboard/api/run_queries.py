@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..filters import RunFilter, name_for_api
+from ..filters import LEVELS, RunFilter, name_for_api
 from ..models import Status, Trigger
 from . import including
 from .errors import Invalid, Problem
@@ -27,16 +27,26 @@ FILTERS = tuple(
         ("trigger", "words", "What started them; several with commas.", tuple(Trigger.values)),
         ("status", "words", "Their status; several with commas.", STATUSES),
         ("search", "text", "An id, a tracked value, a tag's value, or a part of a flow's name.", ()),
-        ("started_before", "moment", "Unix milliseconds or ISO 8601.", ()),
-        ("started_after", "moment", "Unix milliseconds or ISO 8601.", ()),
+        ("started_before", "moment", "Unix milliseconds, ISO 8601, or how long ago: 2h, 7d.", ()),
+        ("started_after", "moment", "Unix milliseconds, ISO 8601, or how long ago: 2h, 7d.", ()),
         ("started_on", "moment", "A day (UTC): Unix milliseconds or ISO 8601.", ()),
         ("retried", "flag", "true or false: some later run retried it.", ()),
         ("has_warnings", "flag", "true or false.", ()),
-        ("tag", "pair", "key:value, or a key alone.", ()),
-        ("tracked", "pair", "Tracked data, key:value, or a key alone.", ()),
+        ("tag", "pair", "key:value, or a key alone; given several times, all must fit.", ()),
+        ("tracked", "pair", "Tracked data, key:value, or a key alone; given several times, all must fit.", ()),
         ("parent_run_id", "text", "Sub-runs of this run.", ()),
         ("reviewed", "flag", "true or false.", ()),
         ("environment", "text", "The environment's name.", ()),
+        ("duration_over", "length", "Took longer, or has run longer by now: 90s, 5m, 2h.", ()),
+        ("duration_under", "length", "Took less: 90s, 5m, 2h.", ()),
+        ("level", "words", "With lines of this level; several with commas.", tuple(word for word, _ in LEVELS)),
+        ("not_status", "words", "Not with this status; several with commas.", STATUSES),
+        ("not_flow", "text", "Not of this flow; several with commas.", ()),
+        ("not_trigger", "words", "Not started so; several with commas.", tuple(Trigger.values)),
+        ("not_user", "text", "Not created by this user number, or name.", ()),
+        ("not_environment", "text", "Not in the environment of this name.", ()),
+        ("not_tag", "pair", "Without this tag, key:value, or a key alone.", ()),
+        ("not_tracked", "pair", "Without this tracked data, key:value, or a key alone.", ()),
     )
 )
 PAGING = (

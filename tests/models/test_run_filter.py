@@ -72,6 +72,25 @@ def test_every_filter_finds_its_runs_and_no_others(tenant: Tenant, oli: User) ->
         "search=PRIC": {"b"},
         "search=c": {"c"},
         "search=nothing": set(),
+        "user=oli,nobody": {"b"},
+        "not_user=oli": {"a", "c", "d"},
+        "not_status=queued": {"c"},
+        "not_trigger=manual": {"b"},
+        "not_flow=prices,none": {"a", "c", "d"},
+        "not_environment=production": {"a", "c", "d"},
+        "not_tag=team:blue": {"b", "c", "d"},
+        "not_tag=team": {"b", "c", "d"},
+        "not_tracked=order_id:4711": {"b", "c", "d"},
+        "not_tracked=order_id:4711&not_tag=x": {"b", "c", "d"},
+        "tag=team:blue&tag=team": {"a"},
+        "tag=team:blue&tag=shop": set(),
+        "level=warning": {"c"},
+        "level=error": set(),
+        "level=error,warning": {"c"},
+        "started_after=2h": {"c"},
+        "started_before=2h": set(),
+        "duration_over=0s": {"c"},
+        "duration_under=1h": {"c"},
     }
     for query, expected in cases.items():
         if query == "search=c":
@@ -105,6 +124,29 @@ def test_nonsense_is_told(tenant: Tenant, query: str) -> None:
     asked = ask(tenant, query)
     assert not asked.is_valid()
     assert asked.errors
+
+
+def test_a_run_that_still_runs_counts_by_what_it_has_taken_so_far(tenant: Tenant) -> None:
+    flow = make_flow(tenant)
+    run, short = make_run(flow, Status.RUNNING), make_run(flow, Status.SUCCEEDED)
+    Run.across_tenants.filter(pk=run.pk).update(started_at=datetime.now(UTC) - timedelta(minutes=6))
+    assert found(tenant, "duration_over=5m") == {run.uid}
+    assert found(tenant, "duration_under=5m") == {short.uid}
+    assert found(tenant, "duration_over=7m") == set()
+
+
+def test_durations_are_the_same_where_many_runs_took_so_long(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runs_dashboard.filters.FEW_RUNS", 1)
+    flow = make_flow(tenant)
+    runs = [make_run(flow, Status.SUCCEEDED) for _ in range(3)]
+    for number, run in enumerate(runs):
+        begun = datetime(2026, 3, 1, tzinfo=UTC)
+        ended = begun + timedelta(seconds=60 * number, milliseconds=1)
+        Run.across_tenants.filter(pk=run.pk).update(started_at=begun, ordered_at=begun, finished_at=ended)
+    assert list(Run.objects.of(tenant).order_by("pk").values_list("took_ms", flat=True)) == [1, 60_001, 120_001]
+    assert found(tenant, "duration_over=1m") == {runs[1].uid, runs[2].uid}
+    assert found(tenant, "duration_over=1ms&duration_under=2m") == {runs[1].uid}
+    assert found(tenant, "duration_under=2m1ms") == {runs[0].uid, runs[1].uid}
 
 
 @pytest.mark.parametrize("value", ["\x00", "\ud800", "é", "'; --", "%", "x" * 255, "9" * 30])

@@ -67,16 +67,22 @@ ASKED = [
     ({"started_on": "2026-03-02"}, 5),  # from 2026-03-01 23:00 UTC
     ({"started_on": "2026-03-02", "started_after": "2026-03-02T04:00"}, 4),
     ({"flow": "orders", "sort": "started_at"}, 6),
+    ({"tag": ["shop:a=b&c:d 'é'", "shop"]}, 1),
+    ({"not_tracked": "order_id:1234", "not_user": "oli"}, 5),
+    ({"not_status": "failed", "not_trigger": "api,schedule"}, 5),
+    ({"started_after": "2h"}, 0),
+    ({"duration_over": "2h"}, 6),
+    ({"level": "warning"}, 1),
 ]
 
 
-@pytest.mark.parametrize(("asked", "count"), ASKED, ids=[urlencode(asked) for asked, _ in ASKED])
+@pytest.mark.parametrize(("asked", "count"), ASKED, ids=[urlencode(asked, doseq=True) for asked, _ in ASKED])
 def test_the_call_answers_with_the_runs_of_the_page(
     client_of: Callable[[User], Client],
     key_of: Callable[[User], str],
     vic: User,
     runs: list[Run],
-    asked: dict[str, str],
+    asked: dict[str, str | list[str]],
     count: int,
 ) -> None:
     vic.time_zone = "Europe/Berlin"

@@ -12,10 +12,11 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from ...filters import parse_moment, split_pair
+from ...filters import parse_moment
 from ...models import Flow, Role, Run, SearchPage, TrackedData, search_logs
 from ...text.clean import clean
 from ...text.levels import LEVELS
+from ...text.run_query import split_pair
 from ..access import needs, read_text
 from ..log_window import LogQuery
 from ..marks import Piece, mark

@@ -1,0 +1,71 @@
+"""The run list's filter form: the same names as in the address, filled with what it asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.core.cache import cache
+
+from ..models import Environment, Flow, Membership, Status, Trigger
+
+if TYPE_CHECKING:
+    from ..models import Tenant
+    from .run_question import RunQuestion
+
+CHOICES_LIMIT = 500
+KEEP_SECONDS = 10
+FIELDS = (
+    *("status", "flow", "trigger", "user", "environment", "tag", "tracked", "started_after", "started_before"),
+    *("duration_over", "duration_under", "level", "has_warnings", "reviewed", "retried"),
+)
+LEFT_OUT = (
+    ("not_status", "Status"),
+    ("not_flow", "Flow"),
+    ("not_trigger", "Trigger"),
+    ("not_user", "Started by"),
+    ("not_environment", "Environment"),
+    ("not_tag", "Tag"),
+    ("not_tracked", "Tracked data"),
+)
+
+
+class QuestionForm:
+    """What the form's template shows; every question of the address that has no field of its own is kept hidden."""
+
+    def __init__(self, question: RunQuestion, tenant: Tenant) -> None:
+        self.question, self.tenant = question, tenant
+        self.asked = {name: question.value(name) for name in FIELDS}
+        self.statuses = [(one.value, one.label, one.value in self.asked["status"].split(",")) for one in Status]
+        self.triggers = Trigger.choices
+
+    @property
+    def choices(self) -> dict[str, list]:
+        """The tenant's flows, environments and members, looked up once in a while."""
+        key = f"question-choices:{self.tenant.pk}"
+        kept: dict[str, list] | None = cache.get(key)
+        if kept is None:
+            flows = Flow.objects.of(self.tenant).order_by("name").values_list("slug", "name")
+            environments = Environment.objects.of(self.tenant).order_by("name").values_list("name", flat=True)
+            people = Membership.objects.of(self.tenant).order_by("user__username")
+            kept = {
+                "flows": list(flows[:CHOICES_LIMIT]),
+                "environments": list(environments[:CHOICES_LIMIT]),
+                "people": list(people.values_list("user__username", flat=True)[:CHOICES_LIMIT]),
+            }
+            cache.set(key, kept, KEEP_SECONDS)
+        return kept
+
+    @property
+    def left_out(self) -> list[dict[str, str]]:
+        return [{"name": name, "word": word, "value": self.question.value(name)} for name, word in LEFT_OUT]
+
+    @property
+    def more(self) -> list[tuple[str, str]]:
+        """Further tags and tracked data, and what only the typed query asks for."""
+        seen: set[str] = set()
+        rest = []
+        for name, value in self.question.pairs:
+            if name in seen or (name not in FIELDS and name not in dict(LEFT_OUT)):
+                rest.append((name, value))
+            seen.add(name)
+        return [*rest, *self.question.looks.items()]
