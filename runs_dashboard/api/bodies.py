@@ -32,11 +32,15 @@ class StopBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class DownloadBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What the file holds: everything, or one step's lines, or those of some levels."""
+    """What the file holds: everything, or the lines of a step, an attempt, some levels, a stream, with a text."""
 
-    format: Literal["txt", "raw", "ndjson", "csv"] | None = None
+    format: Literal["txt", "ndjson", "csv", "bundle", "raw"] | None = None
+    raw: bool | None = None
     step: Short = ""
+    attempt: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     levels: list[Level] = []
+    stream: Literal["stdout", "stderr"] | None = None
+    text: Short = ""
 
 
 class EmptyBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpResponse, StreamingHttpResponse
-from django.utils.http import content_disposition_header
 
+from ..file_answer import give_file
 from ..filters import is_uuid
 from ..models import Download, Role
-from ..text.export import safe_filename
+from ..text.levels import LEVELS
 from .bodies import DownloadBody
 from .cursors import Page
 from .errors import Conflict, Invalid, NotThere
-from .file_parts import read_part
 from .operations import ApiView, Operation, answer
 from .parameters import Parameter
 from .representations import DownloadShape, show_download
@@ -23,20 +21,30 @@ from .small_pages import SMALL_PAGING, read_page
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
-FORMATS = tuple(Download.Format.values)
-FORMAT = Parameter("format", about="txt by default.", choices=FORMATS)
-MEDIA = {"txt": "text/plain", "raw": "text/plain", "ndjson": "application/x-ndjson", "csv": "text/csv"}
+PARAMETERS = (
+    Parameter(
+        "format",
+        about="txt by default. bundle: a zip of all there is to know of the run. raw: txt with raw=true.",
+        choices=(*Download.Format.values, "raw"),
+    ),
+    Parameter("raw", "flag", "As printed, with escape codes; by default they are left out."),
+    Parameter("step", about="The lines of this step only."),
+    Parameter("attempt", "whole", "Of this attempt only.", least=1, most=1_000_000),
+    Parameter("level", "words", "Lines of these levels only; several with commas.", choices=LEVELS),
+    Parameter("stream", about="Lines of this stream only.", choices=("stdout", "stderr")),
+    Parameter("text", about="Lines that hold this text only, whatever its case."),
+)
 
 
 class RequestDownloadView(ApiView):
     operations = {
         "get": Operation(
-            "Download Run Logs", Role.SUPPORT, parameters=(FORMAT,), answers={202: DownloadShape}, errors=(404,)
+            "Download Run Logs", Role.SUPPORT, parameters=PARAMETERS, answers={202: DownloadShape}, errors=(404,)
         ),
         "post": Operation(
             "Download Run Logs",
             Role.SUPPORT,
-            parameters=(FORMAT,),
+            parameters=PARAMETERS,
             body=DownloadBody,
             answers={202: DownloadShape},
             errors=(404,),
@@ -56,15 +64,25 @@ class RequestDownloadView(ApiView):
 
     def _queue(self, run_id: str, body: DownloadBody) -> HttpResponse:
         run = self.find_run(run_id)
-        filters: dict[str, Any] = {}
-        if body.step:
-            if not run.steps.filter(slug=body.step).exists():
-                raise Invalid(f"The run has no step {body.step!r}.", "body", "step")
-            filters["step"] = body.step
-        if body.levels:
-            filters["levels"] = sorted(set(body.levels))
-        kind = body.format or self.query["format"] or "txt"
-        download = Download.request(run, by=self.actor, format=kind, filters=filters)
+        query = self.query
+        step = body.step or query["step"]
+        if step and not run.steps.filter(slug=step).exists():
+            raise Invalid(f"The run has no step {step!r}.", "body" if body.step else "query", "step")
+        levels = body.levels or query["level"] or ()
+        wanted: dict[str, Any] = {
+            "step": step,
+            "attempt": body.attempt or query["attempt"],
+            "levels": sorted(set(levels)),
+            "stream": body.stream or query["stream"],
+            "text": body.text or query["text"],
+        }
+        download = Download.request(
+            run,
+            by=self.actor,
+            format=body.format or query["format"] or "txt",
+            is_raw=query["raw"] or False if body.raw is None else body.raw,
+            filters={name: value for name, value in wanted.items() if value},
+        )
         return answer(show_download(download), 202, Location=f"/api/v1/file-downloads/{download.uuid}")
 
 
@@ -118,43 +136,7 @@ class DownloadContentView(DownloadView):
             raise Conflict("The file is being made: ask again soon.")
         if download.status != Download.Status.READY or not download.path.is_file():
             raise NotThere
-        size = download.path.stat().st_size
-        etag = f'"{download.sha256}"'
-        part = read_range(request.META, size, etag)
-        response: HttpResponse | StreamingHttpResponse
-        if part is None:
-            response = HttpResponse(status=416)
-            response["Content-Range"] = f"bytes */{size}"
-            return response
-        first, last, is_part = part
-        response = StreamingHttpResponse(
-            read_part(download.path, first, last - first + 1, is_async=hasattr(request._request, "scope")),
-            status=206 if is_part else 200,
-            content_type=f"{MEDIA[download.format]}; charset=utf-8",
-        )
-        if is_part:
-            response["Content-Range"] = f"bytes {first}-{last}/{size}"
-        response["Content-Length"] = str(last - first + 1)
-        response["Accept-Ranges"], response["ETag"] = "bytes", etag
-        response["Content-Disposition"] = content_disposition_header(True, safe_filename(download.file_name)) or ""
-        response["X-Content-Type-Options"], response["Cache-Control"] = "nosniff", "private, no-store"
-        response["Content-Security-Policy"] = "sandbox; default-src 'none'"
-        return response
-
-
-def read_range(headers: dict[str, Any], size: int, etag: str) -> tuple[int, int, bool] | None:
-    """The first and last byte wanted, and whether they are a part: all without a range that can be served as one.
-
-    None: the range is out of reach.
-    """
-    given = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", headers.get("HTTP_RANGE", "").replace(" ", ""))
-    if given is None or given[0] == "bytes=-" or headers.get("HTTP_IF_RANGE", etag) != etag:
-        return 0, size - 1, False
-    if not given[1]:
-        count = min(int(given[2]), size)
-        return (size - count, size - 1, True) if count else None
-    first = int(given[1])
-    last = min(int(given[2]), size - 1) if given[2] else size - 1
-    if given[2] and int(given[2]) < first:
-        return 0, size - 1, False
-    return (first, last, True) if first < size else None
+        is_part = "Range" in request.headers
+        if request.method == "GET":
+            download.note_fetch(by=self.actor, is_part=is_part)
+        return give_file(request._request, download)

@@ -277,7 +277,9 @@ class DownloadShape(msgspec.Struct, rename="camel"):
 
     id: str
     status: Literal["queued", "running", "ready", "failed", "expired"]
-    format: Literal["txt", "raw", "ndjson", "csv"]
+    format: Literal["txt", "ndjson", "csv", "bundle"]
+    raw: bool
+    filters: Part
     flow_run_id: str
     size: int | None
     sha256: str | None
@@ -295,6 +297,8 @@ def show_download(download: Download) -> DownloadShape:
         id=str(download.uuid),
         status=download.status,  # type: ignore[arg-type]
         format=download.format,  # type: ignore[arg-type]
+        raw=download.is_raw,
+        filters=download.filters,
         flow_run_id=download.run_uid,
         size=download.size,
         sha256=download.sha256 or None,

@@ -6,23 +6,23 @@ import errno
 import hashlib
 import logging
 import os
-import time
+import shutil
 from typing import TYPE_CHECKING
 
 from django.db import Error as DatabaseError
 
-from ..models import Download, LeaseLost, LogView
-from ..text.export import TextFile, as_csv, as_ndjson
-from ..text.levels import LEVELS
+from ..models import Download, LeaseLost
+from .bundle import write_bundle
+from .log_file import LogFile, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from ..models import Entry, Run
+    from ..models import Run
 
-ADVANCE_SECONDS = 1.0
 FULL = (errno.ENOSPC, errno.EDQUOT)
+RESERVE = 64 * 2**20  # bytes that downloads leave free on the disk: the database may lie on it too
+BUNDLE_SHARE = 4  # a support bundle holds the log twice, deflated; logs come out at a tenth to a third
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +42,8 @@ def make_next(worker: str) -> bool:
         try:
             size, sha256 = _make(download, download.run)
         except OSError as error:
-            why = "There is no space left on the disk." if error.errno in FULL else f"{error.strerror}."
-            download.end(error=f"The file could not be written: {why}")
+            why = "There is no space left on the disk" if error.errno in FULL else error.strerror
+            download.end(error=f"The file could not be written: {why}.")
         except (DatabaseError, LeaseLost):
             raise
         except Exception:
@@ -63,24 +63,39 @@ def _make(download: Download, run: Run) -> tuple[int, str]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in folder.glob(f"{download.uuid}.*.part"):  # of a worker that died
         left.unlink(missing_ok=True)
+    _check_space(folder, download, run)
     draft = download.path.with_suffix(f".{download.token}.part")
-    digest = hashlib.sha256()
-    writer = _Writer(download, run)
+    progress = Progress(download)
     try:
-        with draft.open("xb") as file:
-            for block in writer.blocks():
-                digest.update(block)
-                file.write(block)
-                writer.advance()
+        with draft.open("x+b") as file:
+            if download.format == Download.Format.BUNDLE:
+                write_bundle(file, download, run, progress)
+                file.seek(0)
+                digest = hashlib.file_digest(file, "sha256")
+            else:
+                digest = hashlib.sha256()
+                for block in LogFile(download, run, progress).blocks():
+                    digest.update(block)
+                    file.write(block)
+                    progress.tell()
             file.flush()
             os.fsync(file.fileno())
-            size = file.tell()
+            size = file.seek(0, os.SEEK_END)
         download.advance(download.last_line)
         draft.replace(download.path)
     finally:
         draft.unlink(missing_ok=True)
     _sync_folder(folder)
     return size, digest.hexdigest()
+
+
+def _check_space(folder: Path, download: Download, run: Run) -> None:
+    """Raises OSError before the disk is filled, not when it is full: whatever else writes to it would fail as well."""
+    needed = run.log_bytes // (BUNDLE_SHARE if download.format == Download.Format.BUNDLE else 1)
+    if download.filters:
+        needed = 0  # how much a filter leaves is not known before
+    if shutil.disk_usage(folder).free < needed + RESERVE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _sync_folder(folder: Path) -> None:
@@ -90,54 +105,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-class _Writer:
-    """The bytes of a download, a chunk of the log in memory at a time, and how far it has come."""
-
-    def __init__(self, download: Download, run: Run) -> None:
-        self.download, self.run = download, run
-        self.line = 0
-        self._due_at = time.monotonic() + ADVANCE_SECONDS
-
-    def advance(self) -> None:
-        """Tells how far it is, once a second. Raises LeaseLost."""
-        now = time.monotonic()
-        if now >= self._due_at:
-            self.download.advance(self.line)
-            self._due_at = now + ADVANCE_SECONDS
-
-    def blocks(self) -> Iterator[bytes]:
-        download = self.download
-        filters = download.filters
-        levels = frozenset(LEVELS.index(str(name)) for name in filters.get("levels", ()))
-        view = LogView(self.run, action=filters.get("step", ""), levels=levels)
-        match download.format:
-            case Download.Format.NDJSON:
-                yield from as_ndjson(self._entries(view))
-            case Download.Format.CSV:
-                yield from as_csv(self._entries(view))
-            case Download.Format.RAW:
-                yield from self._text(view, TextFile(is_raw=True))
-            case _:
-                text = TextFile()
-                yield from self._text(view, text)
-                if download.is_cut:
-                    yield text.add_note(f"Cut at line {download.last_line}: the run was still going on.")
-
-    def _text(self, view: LogView, text: TextFile) -> Iterator[bytes]:
-        if not view.is_whole:
-            yield from text.add(self._entries(view))
-            return
-        until = self.download.last_line
-        for part in view.parts(until=until):
-            self.line = part.last_line
-            if part.messages is not None and text.is_at_line_start:
-                yield text.add_lines(part.messages)
-            else:
-                yield from text.add(part.entries(until))
-
-    def _entries(self, view: LogView) -> Iterable[Entry]:
-        for entry in view.stream(until=self.download.last_line):
-            self.line = entry.line
-            yield entry

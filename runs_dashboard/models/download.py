@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +20,27 @@ from .tenant import TenantQuerySet, TenantRow, tenant_managers
 
 if TYPE_CHECKING:
     from .run import Run
+
+RAW = "raw"  # the short word for txt as printed
+SWEEP_AGE = 3_600  # seconds; a younger file may be on its way
+MEDIA_TYPES = {
+    "txt": "text/plain; charset=utf-8",
+    "ndjson": "application/x-ndjson; charset=utf-8",
+    "csv": "text/csv; charset=utf-8",
+    "bundle": "application/zip",
+}
+
+
+def downloads_folder() -> Path:
+    return Path(settings.DATA_DIR) / "downloads"
+
+
+def uuid_of(path: Path) -> uuid.UUID | None:
+    """Of the download that a file belongs to, by its name."""
+    try:
+        return uuid.UUID(path.name.partition(".")[0])
+    except ValueError:
+        return None
 
 
 class DownloadQuerySet(LeaseQuerySet, TenantQuerySet):
@@ -46,13 +68,29 @@ class DownloadQuerySet(LeaseQuerySet, TenantQuerySet):
     def expire(self) -> int:
         """Removes the files whose time is over; the rows say so. Returns how many."""
         rows = self.filter(status=Download.Status.READY, expires_at__lt=timezone.now())
+        return rows.remove_files()
+
+    def remove_files(self, why: str = "") -> int:
+        """Removes the ready files among the rows; the rows stay and say that they are expired, and why."""
         count = 0
-        for download in rows.iterator(chunk_size=200):
+        for download in self.filter(status=Download.Status.READY).iterator(chunk_size=200):
             download.path.unlink(missing_ok=True)
-            count += self.model.across_tenants.filter(pk=download.pk, status=Download.Status.READY).update(
-                status=Download.Status.EXPIRED
-            )
+            ready = self.model.across_tenants.filter(pk=download.pk, status=Download.Status.READY)
+            count += ready.update(status=Download.Status.EXPIRED, error=why)
         return count
+
+    def sweep_folder(self) -> int:
+        """Removes files that no download knows: their rows are gone, or their worker died. Returns how many."""
+        gone = 0
+        for path in downloads_folder().glob("*"):
+            known = self.filter(uuid=uuid_of(path)).first() if uuid_of(path) else None
+            is_needed = known is not None and (
+                path == known.path if known.status == Download.Status.READY else known.is_waiting
+            )
+            if not is_needed and path.is_file() and time.time() - path.stat().st_mtime > SWEEP_AGE:
+                path.unlink(missing_ok=True)
+                gone += 1
+        return gone
 
 
 class Download(Leased, TenantRow):
@@ -67,15 +105,16 @@ class Download(Leased, TenantRow):
 
     class Format(models.TextChoices):
         TXT = "txt", "Text"
-        RAW = "raw", "Text as printed, with escape codes"
         NDJSON = "ndjson", "JSON lines"
         CSV = "csv", "CSV"
+        BUNDLE = "bundle", "Support bundle"
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     run = models.ForeignKey("Run", null=True, on_delete=models.SET_NULL, related_name="downloads")
     run_uid = models.CharField(max_length=255)
     format = models.CharField(max_length=8, choices=Format, default=Format.TXT)
-    filters = models.JSONField(default=dict, blank=True, help_text="step, levels")
+    is_raw = models.BooleanField(default=False, help_text="As printed, with escape codes.")
+    filters = models.JSONField(default=dict, blank=True, help_text="step, attempt, levels, stream, text")
     status = models.CharField(max_length=8, choices=Status, default=Status.QUEUED)
     last_line = models.BigIntegerField(default=0, help_text="The log's end when the download was asked for.")
     is_cut = models.BooleanField(default=False, help_text="The log was still growing.")
@@ -110,24 +149,57 @@ class Download(Leased, TenantRow):
     @property
     def path(self) -> Path:
         """Where its bytes are: named by its own id, never by anybody's text."""
-        return Path(settings.DATA_DIR) / "downloads" / f"{self.uuid}.{self.format}"
+        return downloads_folder() / f"{self.uuid}.{RAW if self.is_printed else self.format}"
+
+    @property
+    def is_printed(self) -> bool:
+        """Whether it is byte for byte what the programs printed."""
+        return self.is_raw and self.format == self.Format.TXT
+
+    @property
+    def media_type(self) -> str:
+        return MEDIA_TYPES[self.Format(self.format)]
 
     @property
     def file_name(self) -> str:
-        return f"run-{self.run_uid}.{'log' if self.format == 'raw' else self.format}"
+        """What it is called where it is kept: whose log, which part of it, and whether its end was still to come."""
+        parts = [f"run-{self.run_uid}", *([self.filters["step"]] if "step" in self.filters else [])]
+        if self.filters.keys() - {"step"}:
+            parts.append("filtered")
+        if self.is_cut:
+            parts.append(f"until-line-{self.last_line}")
+        ending = "log" if self.is_printed else "zip" if self.format == self.Format.BUNDLE else self.format
+        return f"{'.'.join(parts)}.{ending}"
 
     @property
     def is_waiting(self) -> bool:
         return self.status in (self.Status.QUEUED, self.Status.RUNNING)
 
+    @property
+    def percent(self) -> int:
+        """How much of it is made."""
+        if self.status == self.Status.READY or not self.last_line:
+            return 100 if self.status == self.Status.READY else 0
+        return min(99, 100 * self.progress // self.last_line)
+
     @classmethod
-    def request(cls, run: Run, *, by: Actor, format: str = "txt", filters: dict[str, Any] | None = None) -> Download:
-        """Asks for a download; the same one asked for again before it is made is one job."""
+    def request(
+        cls, run: Run, *, by: Actor, format: str = "txt", is_raw: bool = False, filters: dict[str, Any] | None = None
+    ) -> Download:
+        """Asks for a download; the same one asked for again before it is made is one job.
+
+        format: a Format, or `raw`, which is txt as printed. filters: step (an id), attempt, levels (a list), stream,
+        text; a support bundle has the whole log whatever they say.
+        """
+        if format == RAW:
+            format, is_raw = cls.Format.TXT, True
+        if format == cls.Format.BUNDLE:
+            is_raw, filters = False, None
         filters = filters or {}
         run.refresh_from_db(fields=["line_count", "status"])
         with transaction.atomic():
             same = cls.objects.of(run.tenant_id).filter(
-                run=run, format=format, filters=filters, requested_by=by.user, last_line=run.line_count
+                run=run, format=format, is_raw=is_raw, filters=filters, requested_by=by.user, last_line=run.line_count
             )
             known = same.filter(status__in=[cls.Status.QUEUED, cls.Status.RUNNING]).first()
             if known is not None:
@@ -137,13 +209,31 @@ class Download(Leased, TenantRow):
                 run=run,
                 run_uid=run.uid,
                 format=cls.Format(format),
+                is_raw=is_raw,
                 filters=filters,
                 last_line=run.line_count,
                 is_cut=run.is_live,
                 requested_by=by.user,
             )
-            AuditEntry.record("run.download", run, by=by, run=run, format=format, download=str(download.uuid))
+            kind = str(download.format)
+            AuditEntry.record(
+                "run.download", run, by=by, run=run, format=kind, download=str(download.uuid), filters=filters
+            )
         return download
+
+    def request_again(self, *, by: Actor) -> Download | None:
+        """The same file made anew, from the log as it is now; None when its run is gone."""
+        if self.run is None:
+            return None
+        return self.request(self.run, by=by, format=self.format, is_raw=self.is_raw, filters=self.filters)
+
+    def note_fetch(self, *, by: Actor, is_part: bool) -> None:
+        """Who takes the file, for the trail. Of a file taken in parts the first one a person takes is told."""
+        fetches = AuditEntry.objects.of(self.tenant_id).filter(
+            action="run.fetch", object_id=str(self.pk), actor=by.user, key=by.key, at__gte=self.created_at
+        )
+        if not (is_part and fetches.exists()):
+            AuditEntry.record("run.fetch", self, by=by, run=self.run, format=self.format, download=str(self.uuid))
 
     def advance(self, lines: int) -> None:
         """Notes progress and keeps the lease. Raises LeaseLost when another worker has it."""
@@ -168,4 +258,4 @@ class Download(Leased, TenantRow):
             raise LeaseLost("The download is another worker's now.")
         self.refresh_from_db()
 
-    advance.alters_data = end.alters_data = True  # type: ignore[attr-defined]
+    advance.alters_data = end.alters_data = request_again.alters_data = True  # type: ignore[attr-defined]

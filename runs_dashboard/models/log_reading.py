@@ -88,9 +88,10 @@ class Part(NamedTuple):
 
 
 class LogView:
-    """A run's log, or a part of it: one step, some levels, a text.
+    """A run's log, or a part of it: one step, some levels, a stream, a text.
 
-    levels: numbers 0 to 4, empty for all; step: one attempt, or every attempt of `action`.
+    levels: numbers 0 to 4, empty for all; step: one attempt of one step; action: a step's id, with every attempt or
+    the one numbered `attempt`; stream: stdout or stderr; is_stepless: only what belongs to no step.
     """
 
     def __init__(
@@ -99,17 +100,25 @@ class LogView:
         *,
         step: Step | None = None,
         action: str = "",
+        attempt: int | None = None,
         levels: frozenset[int] = frozenset(),
+        stream: str = "",
         text: str = "",
+        is_stepless: bool = False,
     ) -> None:
-        self.run, self.levels = run, levels
+        self.run, self.levels, self.stream_name = run, levels, stream
         self.match = TextMatch(text) if text else None
-        self.is_whole = not (step or action or levels or text)
+        self.has_whole_chunks = not (levels or stream or text)  # whatever is wanted of a chunk, all of it is
+        self.is_whole = self.has_whole_chunks and not (step or action or attempt or is_stepless)
         chunks = LogChunk.across_tenants.filter(run=run)
-        if step is not None:
+        if is_stepless:
+            chunks = chunks.filter(step=None)
+        elif step is not None:
             chunks = chunks.filter(step=step)
-        elif action:
-            chunks = chunks.filter(step__in=list(run.steps.filter(slug=action).values_list("pk", flat=True)))
+        elif action or attempt:
+            steps = run.steps.filter(slug=action) if action else run.steps.all()
+            steps = steps.filter(attempt=attempt) if attempt else steps
+            chunks = chunks.filter(step__in=list(steps.values_list("pk", flat=True)))
         if levels:
             mask = sum(1 << level for level in levels)
             chunks = chunks.annotate(wanted=models.F("level_mask").bitand(mask)).filter(wanted__gt=0)
@@ -146,7 +155,7 @@ class LogView:
                     yield entry
 
     def parts(self, *, until: int) -> Iterator[Part]:
-        """The whole log up to a line, a chunk at a time, filters aside: the fast way into a file."""
+        """The log up to a line, a chunk at a time: the fast way into a file. For a view that `has_whole_chunks`."""
         for row, skip in self._rows(1, until):
             last_line, body = row[0] + row[1] - 1, row[3]
             messages = None
@@ -188,6 +197,8 @@ class LogView:
 
     def _wants(self, entry: Entry) -> bool:
         if self.levels and entry.level not in self.levels:
+            return False
+        if self.stream_name and entry.stream != self.stream_name:
             return False
         return self.match is None or self.match.is_in(entry.message)
 

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 from ..text import ansi
 from ..text.rows import log_row_html
 from ..web import words
+from ..web.download_filters import say_filters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -146,6 +147,12 @@ def plain(text: str) -> str:
 def css_id(uid: str) -> str:
     """A run's id as part of a CSS selector: only dots need an escape among what an id may hold."""
     return uid.replace(".", "\\.")
+
+
+@register.filter
+def in_words(filters: dict[str, Any]) -> str:
+    """The part of a log that a download holds."""
+    return say_filters(filters)
 
 
 @register.filter

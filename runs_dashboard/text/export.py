@@ -7,7 +7,7 @@ An entry has `line`, `at` (an aware datetime), `level` (0..4), `stream`, `is_sys
 import csv
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -90,17 +90,21 @@ class TextFile:
             yield (text if entry.is_open else text + "\n").encode()
 
 
-def as_ndjson(entries: Iterable[Entry]) -> Iterator[bytes]:
-    """A JSON object a line with the fields of the API's log entry; the message as printed.
+def as_ndjson(entries: Iterable[Entry], *, is_raw: bool = False) -> Iterator[bytes]:
+    """A JSON object a line with the fields of the API's log entry; the message as a reader sees it, or as printed.
 
     `open` is there, and true, where no line feed followed the message.
     """
-    return _join(_write_ndjson(entries))
+    return _join(_write_ndjson(entries, _keep if is_raw else strip))
 
 
-def as_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
+def as_csv(entries: Iterable[Entry], *, is_raw: bool = False) -> Iterator[bytes]:
     """RFC 4180 with a header row; what a spreadsheet would take for a formula begins with an apostrophe."""
-    return _join(_write_csv(entries))
+    return _join(_write_csv(entries, _keep if is_raw else strip))
+
+
+def _keep(message: str) -> str:
+    return message
 
 
 def neutralise(cell: str) -> str:
@@ -136,14 +140,14 @@ class _Row(msgspec.Struct, gc=False, omit_defaults=True):
     open: bool = False
 
 
-def _write_ndjson(entries: Iterable[Entry]) -> Iterator[bytes]:
+def _write_ndjson(entries: Iterable[Entry], show: Callable[[str], str]) -> Iterator[bytes]:
     encode = msgspec.json.Encoder().encode
     for entry in entries:
         row = _Row(
             entry.line,
             _format_time(entry.at),
             LEVELS[entry.level],
-            entry.message,
+            show(entry.message),
             entry.action,
             entry.stream,
             entry.is_system,
@@ -152,7 +156,7 @@ def _write_ndjson(entries: Iterable[Entry]) -> Iterator[bytes]:
         yield encode(row) + b"\n"
 
 
-def _write_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
+def _write_csv(entries: Iterable[Entry], show: Callable[[str], str]) -> Iterator[bytes]:
     rows = _Lines()
     writer = csv.writer(rows)
     writer.writerow(("line", "timestamp", "level", "action", "stream", "system", "message"))
@@ -166,7 +170,7 @@ def _write_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
                 neutralise(entry.action or ""),
                 entry.stream or "",
                 "true" if entry.is_system else "false",
-                neutralise(strip(entry.message)),
+                neutralise(show(entry.message)),
             )
         )
         yield rows.take()

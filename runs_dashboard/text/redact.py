@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Any, Self
@@ -190,3 +191,33 @@ def _base64(raw: bytes, shift: int) -> Iterator[str]:
         if shift == 0:
             for width in _WRAPS:
                 yield from (padded[at : at + width] for at in range(0, len(padded), width))
+
+
+# Names under which people keep secrets, in any spelling: api_key, apiKey, X-API-Key. `tokens` are counted, not hidden.
+_SECRET_NAME = re.compile(
+    r"passwo?r?d|passwd|passphrase|secret|token(?!s)|(?:api|private|access)[-_ ]?key|authorization|credential|cookie",
+    re.IGNORECASE,
+)
+
+
+def mask_named(value: Any) -> Any:
+    """A JSON value in, a copy out in which texts and numbers under a name such as `password` or `apiKey` are `***`."""
+    if isinstance(value, dict):
+        return {
+            name: MASK if _names_secret(str(name)) and _is_maskable(inner) else mask_named(inner)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [mask_named(inner) for inner in value]
+    return value
+
+
+def _names_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
+
+
+def _is_maskable(value: Any) -> bool:
+    """A template names where a secret comes from, and is none itself."""
+    if isinstance(value, str):
+        return bool(value) and not value.startswith("${{")
+    return isinstance(value, int | float) and not isinstance(value, bool)

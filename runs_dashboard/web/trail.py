@@ -20,6 +20,7 @@ ACTS = {
     "run.resume": ("start", "resumed it"),
     "run.review": ("review", "reviewed it"),
     "run.download": ("download", "asked for a download"),
+    "run.fetch": ("download", "took the file"),
     "run.delete": ("x", "deleted it"),
     "run.paused": ("s-paused", "paused it for approval"),
     "run.running": ("s-running", "began"),
@@ -55,7 +56,7 @@ def tell(entry: AuditEntry) -> Act:
         text = f"retried it as {str(detail['new_run'])[-8:]}"
     elif entry.action == "run.retry_call" and detail.get("outcome"):
         text += f": {detail['outcome']}"
-    elif entry.action == "run.download" and detail.get("format"):
+    elif entry.action in ("run.download", "run.fetch") and detail.get("format"):
         text += f", {detail['format']}"
     elif entry.action in ("run.give_back", "run.worker_lost") and detail.get("reason"):
         text += f" ({detail['reason']})"

@@ -30,6 +30,7 @@ urlpatterns = [
     path("search/", search.search, name="search"),
     path("downloads/", downloads.download_list, name="download_list"),
     path("downloads/<uuid:download>/", downloads.download_content, name="download_content"),
+    path("downloads/<uuid:download>/again/", downloads.download_again, name="download_again"),
     # What open pages ask for, and what is done to many: beside the tree above, where any word may be a run's id.
     path("live/runs/", runs.run_list_live, name="run_list_live"),
     path("bulk/runs/", bulk.act_on_runs, name="act_on_runs"),

@@ -9,7 +9,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.test import AsyncClient
 
-from runs_dashboard.models import AuditEntry, Download
+from runs_dashboard.models import AuditEntry, Download, Step
 
 from .world import Caller
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from runs_dashboard.models import Run, User
 
-CONTENT = b"0123456789" * 60_000
+CONTENT = b"0123456789" * 60_000  # more than one block of the server's
 
 
 @pytest.fixture
@@ -68,9 +68,53 @@ def test_a_body_can_name_the_format_and_the_part(api: Caller, ended_run: Run) ->
     assert Download.across_tenants.get(uuid=shown["id"]).filters == {"levels": ["error", "warning"]}
 
 
-@pytest.mark.parametrize("query", ["format=pdf", "format=", "colour=red"])
+@pytest.mark.parametrize(
+    "query", ["format=pdf", "format=", "colour=red", "raw=2", "attempt=0", "level=loud", "stream=x"]
+)
 def test_an_unknown_format_is_refused(api: Caller, ended_run: Run, query: str) -> None:
     assert api.get(f"/api/v1/flow-runs/{ended_run.uid}/download?{query}").status_code == 422
+
+
+def test_the_address_can_name_the_part_too(api: Caller, ended_run: Run) -> None:
+    Step.across_tenants.create(tenant=ended_run.tenant, run=ended_run, slug="load")
+    query = "format=ndjson&raw=true&step=load&attempt=1&level=error,warning&stream=stderr&text=disk"
+
+    shown = api.get(f"/api/v1/flow-runs/{ended_run.uid}/download?{query}").json()
+
+    assert (shown["format"], shown["raw"]) == ("ndjson", True)
+    assert shown["filters"] == {
+        "step": "load",
+        "attempt": 1,
+        "levels": ["error", "warning"],
+        "stream": "stderr",
+        "text": "disk",
+    }
+
+
+@pytest.mark.parametrize("query", ["format=raw", "raw=true", "format=txt&raw=1"])
+def test_raw_is_text_as_printed(api: Caller, ended_run: Run, query: str) -> None:
+    shown = api.get(f"/api/v1/flow-runs/{ended_run.uid}/download?{query}").json()
+
+    assert (shown["format"], shown["raw"]) == ("txt", True)
+
+
+def test_a_support_bundle_is_asked_for_like_a_log(api: Caller, ended_run: Run) -> None:
+    shown = api.post(f"/api/v1/flow-runs/{ended_run.uid}/download", {"format": "bundle"}).json()
+
+    assert (shown["format"], shown["status"]) == ("bundle", "queued")
+
+
+def test_who_takes_a_file_is_in_the_trail_once_for_all_its_parts(api: Caller, ready: Download) -> None:
+    url = f"/api/v1/file-downloads/{ready.uuid}/content"
+    for part in ("bytes=5-9", "bytes=10-19"):
+        api.get(url, headers={"Range": part})
+    api.call("HEAD", url)
+    fetches = AuditEntry.across_tenants.filter(action="run.fetch")
+    assert fetches.count() == 1
+
+    api.get(url)
+    assert fetches.count() == 2
+    assert fetches[0].detail["download"] == str(ready.uuid)
 
 
 def test_an_unknown_step_is_refused(api: Caller, ended_run: Run) -> None:

@@ -6,6 +6,8 @@ import hashlib
 import io
 import itertools
 import json
+import os
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +18,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from runs_dashboard.definition.schema import Definition
-from runs_dashboard.execution import downloads
+from runs_dashboard.execution import downloads, log_file
 from runs_dashboard.execution.downloads import make_next
 from runs_dashboard.models import Actor, Download, Flow, LeaseLost, Run, Step, Tenant, User, append, append_system
 from runs_dashboard.models.log import seal
@@ -167,6 +169,72 @@ def test_filters_choose_steps_and_levels(run: Run, sue: Actor) -> None:
     assert read(download(run, sue, "txt", step="no-such-step")) == b""
 
 
+def test_filters_choose_an_attempt_a_stream_and_a_text(run: Run, sue: Actor) -> None:
+    first, second = begin_step(run), begin_step(run, attempt=2)
+    print_out(run, b"first try\n", step=first)
+    print_out(run, b"second try\nall well\n", step=second)
+    print_out(run, b"second complaint\n", step=second, stream="stderr")
+    run.finish("failed", token=run.token)
+
+    assert read(download(run, sue, "txt", step="load", attempt=1)) == b"first try\n"
+    assert read(download(run, sue, "txt", attempt=2, stream="stdout")) == b"second try\nall well\n"
+    assert read(download(run, sue, "txt", stream="stderr")) == b"second complaint\n"
+    assert read(download(run, sue, "txt", text="SECOND")) == b"second try\nsecond complaint\n"
+    assert read(download(run, sue, "txt", step="load", attempt=3)) == b""
+
+
+@pytest.mark.parametrize("format", ["txt", "ndjson", "csv"])
+def test_every_format_leaves_escape_codes_out_unless_it_is_asked_for_them(run: Run, sue: Actor, format: str) -> None:
+    print_out(run, b"\x1b[31mred\x1b[0m\n")
+    run.finish("failed", token=run.token)
+    kept = Download.request(run, by=sue, format=format, is_raw=True)
+    assert make_next("w1")
+    kept.refresh_from_db()
+    escape = b"\\u001b" if format == "ndjson" else b"\x1b"
+
+    assert escape not in read(download(run, sue, format))
+    assert escape in read(kept)
+
+
+def test_a_files_name_says_whose_log_it_is_which_part_and_that_it_was_cut(run: Run, sue: Actor) -> None:
+    print_out(run, b"one\n", step=begin_step(run))
+
+    def name(**asked: Any) -> str:
+        return Download.request(run, by=sue, **asked).file_name.removeprefix(f"run-{run.uid}.")
+
+    assert name(format="raw", filters={"step": "load"}) == "load.until-line-1.log"
+    run.finish("failed", token=run.token)
+    assert name() == "txt"
+    assert name(format="csv", filters={"levels": ["error"]}) == "filtered.csv"
+    assert name(format="bundle", filters={"levels": ["error"]}) == "zip"
+
+
+def test_a_file_goes_when_its_time_is_over_and_with_its_run(run: Run, sue: Actor, data_dir: Path) -> None:
+    run.finish("failed", token=run.token)
+    old, of_run = download(run, sue, "txt"), download(run, sue, "csv")
+    Download.across_tenants.filter(pk=old.pk).update(expires_at=timezone.now())
+    assert Download.across_tenants.expire() == 1
+    assert files(data_dir) == [of_run.path]
+
+    assert Download.across_tenants.filter(run=run).remove_files("Its run was deleted.") == 1
+    of_run.refresh_from_db()
+    assert (of_run.status, of_run.error, files(data_dir)) == ("expired", "Its run was deleted.", [])
+
+
+def test_files_that_no_download_knows_are_swept_up(run: Run, sue: Actor, data_dir: Path) -> None:
+    kept = download(run, sue, "txt")
+    folder = data_dir / "downloads"
+    strays = [folder / "notes.txt", folder / f"{kept.uuid}.1.part", folder / f"{uuid.uuid4()}.txt"]
+    for stray in strays:
+        stray.write_bytes(b"x")
+    assert Download.across_tenants.sweep_folder() == 0, "they may be on their way"
+    for path in folder.iterdir():
+        os.utime(path, (0, 0))
+
+    assert Download.across_tenants.sweep_folder() == 3
+    assert files(data_dir) == [kept.path]
+
+
 def test_a_log_without_lines_is_an_empty_file(run: Run, sue: Actor) -> None:
     run.finish("succeeded", token=run.token)
 
@@ -204,7 +272,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(
     run: Run, sue: Actor, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     print_out(run, b"one\n")
-    monkeypatch.setattr(downloads, "ADVANCE_SECONDS", 0)
+    monkeypatch.setattr(log_file, "ADVANCE_SECONDS", 0)
     real = Download.advance
 
     def be_slow(self: Download, lines: int) -> None:
@@ -264,7 +332,7 @@ def test_progress_is_told_while_it_is_made(run: Run, sue: Actor, monkeypatch: py
     for number in range(3):
         print_out(run, b"line %d\n" % number)
     clock: Iterator[int] = itertools.count()
-    monkeypatch.setattr(downloads.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(log_file.time, "monotonic", lambda: next(clock))
     told: list[int] = []
     real = Download.advance
     monkeypatch.setattr(Download, "advance", lambda self, lines: (told.append(lines), real(self, lines)))

@@ -91,7 +91,8 @@ def test_blocks_are_of_even_size_and_never_empty(export) -> None:
 
 def test_ndjson_has_the_fields_of_the_api() -> None:
     entries = [Entry("\x1b[31m\u20ac\u2028", 7, level=3, stream=None, action=None), Entry("b", 8, is_open=True)]
-    first, second = b"".join(as_ndjson(entries)).splitlines()
+    first, second = b"".join(as_ndjson(entries, is_raw=True)).splitlines()
+    assert "\x1b" not in json.loads(b"".join(as_ndjson(entries[:1])))["message"]
     assert json.loads(first) == {
         "line": 7,
         "timestamp": "2026-11-22T06:20:01.234Z",

@@ -58,6 +58,54 @@ def test_the_list_asks_again_only_while_a_file_is_made(
     assert (page.one("progress").attrs["value"], page.one("progress").attrs["max"]) == ("3", "10")
 
 
+def test_a_part_of_the_file_is_given_so_that_a_browser_can_go_on(
+    client_of: Callable[[User], Client], sue: User, ready: Download
+) -> None:
+    response = client_of(sue).get(f"/downloads/{ready.uuid}/", headers={"Range": "bytes=4-"})
+    assert response.status_code == 206
+    assert b"".join(response.streaming_content) == b"two\n<script>\n"
+    assert client_of(sue).get(f"/downloads/{ready.uuid}/", headers={"Range": "bytes=99-"}).status_code == 416
+
+
+def test_a_failed_or_expired_file_is_made_again_once(
+    client_of: Callable[[User], Client], tenant: Tenant, sue: User
+) -> None:
+    run = make_run(make_flow(tenant), Status.FAILED)
+    failed = Download.request(run, by=actor(sue), format="csv", is_raw=True, filters={"stream": "stderr"})
+    Download.across_tenants.filter(pk=failed.pk).update(status="failed", error="The file could not be written.")
+    client = client_of(sue)
+    page = Page(client.get("/downloads/"))
+    (form,) = [form for form in page.find("form") if form.attrs.get("action", "").endswith("/again/")]
+    for _ in range(2):
+        assert client.post(form.attrs["action"]).status_code == 302
+
+    (again,) = Download.objects.of(tenant).exclude(pk=failed.pk)
+    assert (again.format, again.is_raw, again.filters) == ("csv", True, {"stream": "stderr"})
+    assert again.status == "queued"
+
+
+def test_a_file_whose_run_is_gone_is_not_offered_again(
+    client_of: Callable[[User], Client], tenant: Tenant, sue: User
+) -> None:
+    failed = Download.request(make_run(make_flow(tenant), Status.FAILED), by=actor(sue))
+    Download.across_tenants.filter(pk=failed.pk).update(status="failed", error="The run was deleted.", run=None)
+    assert "/again/" not in client_of(sue).get("/downloads/").content.decode()
+    response = client_of(sue).post(f"/downloads/{failed.uuid}/again/", follow=True)
+    assert "Its run is gone" in response.content.decode()
+
+
+def test_the_list_says_which_part_a_file_holds_and_how_far_it_is(
+    client_of: Callable[[User], Client], tenant: Tenant, sue: User
+) -> None:
+    download = Download.request(
+        make_run(make_flow(tenant)), by=actor(sue), filters={"step": "load", "levels": ["error", "critical"]}
+    )
+    Download.across_tenants.filter(pk=download.pk).update(status="running", progress=37, last_line=100)
+    said = client_of(sue).get("/downloads/").content.decode()
+    assert "step load, error and up" in said
+    assert "37 %" in said
+
+
 def test_a_failed_download_says_why(client_of: Callable[[User], Client], tenant: Tenant, sue: User) -> None:
     download = Download.request(make_run(make_flow(tenant)), by=actor(sue))
     Download.across_tenants.filter(pk=download.pk).update(status="failed", error="There is no space left on the disk.")

@@ -106,9 +106,32 @@ def test_download_asks_for_a_file_in_the_format_chosen(client: Client, tenant: T
     run = make_run(make_flow(tenant), Status.FAILED)
     assert client.post(f"/runs/{run.uid}/download/").headers["Location"] == "/downloads/"
     client.post(f"/runs/{run.uid}/download/", {"format": "raw"})
-    assert sorted(Download.objects.of(tenant).values_list("format", flat=True)) == ["raw", "txt"]
+    assert sorted(Download.objects.of(tenant).values_list("format", "is_raw")) == [("txt", False), ("txt", True)]
     wrong = client.post(f"/runs/{run.uid}/download/", {"format": "exe"}, follow=True)
     assert "There is no format exe" in wrong.content.decode()
+
+
+def test_what_the_page_shows_can_be_downloaded_or_the_whole_log(client: Client, tenant: Tenant) -> None:
+    run = make_run(make_flow(tenant), Status.FAILED)
+    page = Page(client.get(f"/runs/{run.uid}/?step=load&level=warning"))
+    assert {"Whole log", "Download what is shown", "Support bundle"} <= set(page.buttons)
+    shown = {"step": "load", "level": "warning", "stream": "stderr", "attempt": "2", "text": "disk"}
+    for what in ("shown", "whole"):
+        client.post(f"/runs/{run.uid}/download/", {**shown, "format": "csv", "what": what, "raw": "true"})
+    part, whole = Download.objects.of(tenant).order_by("pk")
+    levels = ["warning", "error", "critical"]
+    assert part.filters == {"step": "load", "attempt": 2, "levels": levels, "stream": "stderr", "text": "disk"}
+    assert (whole.filters, whole.is_raw) == ({}, True)
+
+    plain = Page(client.get(f"/runs/{run.uid}/"))
+    assert "Download what is shown" not in plain.buttons
+
+
+def test_one_press_asks_for_the_support_bundle(client: Client, tenant: Tenant) -> None:
+    run = make_run(make_flow(tenant), Status.FAILED)
+    client.post(f"/runs/{run.uid}/download/", {"format": "bundle", "what": "shown", "step": "load"})
+    (bundle,) = Download.objects.of(tenant)
+    assert (bundle.format, bundle.filters) == ("bundle", {})
 
 
 def failed_half_way(tenant: Tenant) -> Run:

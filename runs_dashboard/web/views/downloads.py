@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.http import Http404, HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.contrib import messages
+from django.http import Http404
+from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.http import content_disposition_header
-from django.views.decorators.http import require_GET, require_safe
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
+from ...file_answer import give_file
 from ...models import Download, Role
-from ...text.export import safe_filename
 from ..access import needs
-from ..file_body import read_blocks
 
 if TYPE_CHECKING:
+    from django.http import HttpResponse, StreamingHttpResponse
+
     from ..access import MemberRequest
 
 SHOWN = 100
-MEDIA = {"txt": "text/plain", "raw": "text/plain", "ndjson": "application/x-ndjson", "csv": "text/csv"}
 
 
 @require_GET
@@ -38,18 +38,29 @@ def download_list_live(request: MemberRequest) -> HttpResponse:
 @require_safe
 @needs(Role.SUPPORT)
 def download_content(request: MemberRequest, download: str) -> HttpResponse | StreamingHttpResponse:
-    """The file. It is never shown by the browser itself: what a program printed may be anything."""
-    found = Download.objects.of(request.tenant).filter(uuid=download).first()
-    if found is None or found.status != Download.Status.READY or not found.path.is_file():
+    """The file, or a part of it."""
+    found = _find(request, download)
+    if found.status != Download.Status.READY or not found.path.is_file():
         raise Http404("There is no such file any more.")
-    response = StreamingHttpResponse(
-        read_blocks(found.path, is_async=hasattr(request, "scope")),
-        content_type=f"{MEDIA[found.format]}; charset=utf-8",
-    )
-    response["Content-Length"] = str(found.path.stat().st_size)
-    response["Content-Disposition"] = content_disposition_header(True, safe_filename(found.file_name)) or ""
-    response["Cache-Control"] = "private, no-store"
-    return response
+    if request.method == "GET":
+        found.note_fetch(by=request.actor, is_part="Range" in request.headers)
+    return give_file(request, found)
+
+
+@require_POST
+@needs(Role.SUPPORT)
+def download_again(request: MemberRequest, download: str) -> HttpResponse:
+    """Makes a file that failed or expired anew; asked twice it is one job."""
+    if _find(request, download).request_again(by=request.actor) is None:
+        messages.error(request, "Its run is gone, and the log with it.")
+    return redirect("download_list")
+
+
+def _find(request: MemberRequest, download: str) -> Download:
+    found = Download.objects.of(request.tenant).select_related("run").filter(uuid=download).first()
+    if found is None:
+        raise Http404("There is no such file.")
+    return found
 
 
 def _listed(request: MemberRequest) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ...models import Download, Payload, Role, Run, Status
 from ...text.levels import LEVELS
 from ..access import find_run, needs
 from ..answer import answer, climb
+from ..download_filters import NAMES, read_filters, say_filters
 from ..log_window import LogQuery, read_window
 from ..timeline import draw
 from ..trail import tell
@@ -94,7 +95,9 @@ def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
         "retries": list(run.retries.select_related("flow").defer(*UNSHOWN).order_by("id")[:RELATED_LIMIT]),
         "sub_runs": list(run.sub_runs.select_related("flow").defer(*UNSHOWN).order_by("id")[:RELATED_LIMIT]),
         "trail": [tell(entry) for entry in trail],
-        "formats": Download.Format.choices,
+        "formats": [choice for choice in Download.Format.choices if choice[0] != Download.Format.BUNDLE],
+        "shown": say_filters(read_filters(request.GET)),
+        "shown_query": [(name, value) for name in NAMES if (value := request.GET.get(name))],
         "as_of": timezone.now(),
     }
 

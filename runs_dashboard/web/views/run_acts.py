@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ...definition.inputs import InputError
 from ...models import Download, FlowDisabled, KeyReused, RetryRefused, Role, StatusConflict, once
 from ..access import find_run, needs, read_text
+from ..download_filters import read_filters
 from ..fields import make_fields, read_args
 
 if TYPE_CHECKING:
@@ -70,12 +71,15 @@ def review(request: MemberRequest, uid: str) -> HttpResponse:
 @require_POST
 @needs(Role.SUPPORT)
 def download(request: MemberRequest, uid: str) -> HttpResponse:
+    """Asks for a file: of the whole log, or (`what=shown`) of the part that the page shows."""
     run = find_run(request, uid)
-    wanted = request.POST.get("format", Download.Format.TXT)
-    if wanted not in Download.Format.values:
-        messages.error(request, f"There is no format {wanted[:40]}. Formats: {', '.join(Download.Format.values)}.")
+    sent = request.POST
+    wanted = sent.get("format", Download.Format.TXT)
+    if wanted not in (known := [*Download.Format.values, "raw"]):
+        messages.error(request, f"There is no format {wanted[:40]}. Formats: {', '.join(known)}.")
         return redirect("run_detail", run.uid)
-    Download.request(run, by=request.actor, format=wanted)
+    filters = read_filters(sent) if sent.get("what") == "shown" else {}
+    Download.request(run, by=request.actor, format=wanted, is_raw=sent.get("raw") == "true", filters=filters)
     return redirect("download_list")
 
 
