@@ -13,7 +13,7 @@ def make_raw_a_format(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("runs_dashboard", "0003_webhook_deliveries")]
+    dependencies = [("runs_dashboard", "0004_run_duration")]
 
     operations = [
         migrations.AddField(
