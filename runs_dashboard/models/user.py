@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 import zoneinfo
+from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 
 from .tenant import TenantRow
 
@@ -48,6 +49,15 @@ class User(AbstractUser):
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
         return zoneinfo.ZoneInfo(self.time_zone)
+
+    def choose(self, **choices: Any) -> None:
+        """Keeps display choices for this person, beside those that were made elsewhere meanwhile."""
+        with transaction.atomic():
+            row = type(self).objects.select_for_update().only("preferences").get(pk=self.pk)
+            self.preferences = {**row.preferences, **choices}
+            type(self).objects.filter(pk=self.pk).update(preferences=self.preferences)
+
+    choose.alters_data = True  # type: ignore[attr-defined]
 
     def set_password(self, raw_password: str | None) -> None:
         super().set_password(raw_password)

@@ -15,10 +15,11 @@ from django.utils.http import urlencode
 from ..models import Status
 from ..templatetags.dashboard import icon, moment, shown_status, state, trigger_icon
 from ..text.ansi import strip
+from .columns import FIXED, USUAL
 from .words import DASH, say_ago, say_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import date, datetime
 
     from django.utils.safestring import SafeString
@@ -64,20 +65,37 @@ class RunTable(tables.Table):
     flow = _column("c-flow", "Flow and run")
     trigger = _column("c-trig", "Trigger, by")
     tracked = _column("c-track", "Tracked, tags")
+    environment = _column("c-env", "Environment")
+    version = _column("c-ver", "Version")
     started = _column("c-when", "Started")
+    ended = _column("c-end", "Ended")
+    waited = _column("c-wait r", "Waited")
     duration = _column("c-dur r", "Duration")
     problems = _column("c-lv", "Problems")
+    lines = _column("c-lines r", "Lines")
 
     class Meta:
         template_name = "runs/_table.html"
-        attrs = {"class": "tbl runs"}
 
-    def __init__(self, rows: list[Run], *, has_ticks: bool, is_newest_first: bool = True) -> None:
-        super().__init__(rows, exclude=() if has_ticks else ("tick",))
+    def __init__(
+        self,
+        rows: list[Run],
+        *,
+        has_ticks: bool,
+        columns: Sequence[str] = USUAL,
+        density: str = "roomy",
+        is_newest_first: bool = True,
+    ) -> None:
+        """columns: the optional ones, in their order; all the others stand before them."""
+        shown = (*(("tick",) if has_ticks else ()), *FIXED, *columns)
+        attrs = {"class": "tbl runs dense" if density == "dense" else "tbl runs"}
+        rest = [name for name in self.base_columns if name not in shown]
+        super().__init__(rows, exclude=rest, sequence=shown, attrs=attrs)
         self.has_ticks, self.is_newest_first = has_ticks, is_newest_first
+        self.width = len(shown)
         self.address = reverse("run_list")
 
-    def lines(self) -> Iterator[Line]:
+    def made_rows(self) -> Iterator[Line]:
         """The rows with their cells made. (The library's own rows look at each method's signature for each cell.)"""
         makers = [(column.attrs["td"]["class"], getattr(self, f"render_{column.name}")) for column in self.columns]
         for record in self.data:
@@ -157,6 +175,27 @@ class RunTable(tables.Table):
         return format_html(
             '{}<p class="sub">{}</p>', moment(record.started_at or record.ordered_at), say_ago(record.ordered_at)
         )
+
+    def render_environment(self, record: Run) -> SafeString | str:
+        if record.environment_version is None:
+            return DASH
+        name = record.environment_version.environment.name
+        return format_html('<a href="?{}">{}</a>', _ask("environment", name), name)
+
+    def render_version(self, record: Run) -> str:
+        return f"v{record.version.number}"
+
+    def render_ended(self, record: Run) -> SafeString:
+        return format_html('{}<p class="sub">{}</p>', moment(record.finished_at), say_ago(record.finished_at))
+
+    def render_waited(self, record: Run) -> SafeString:
+        """From its making to its start, or to now while it waits."""
+        end = record.started_at or record.finished_at or timezone.now()
+        took = max(0.0, (end - record.created_at).total_seconds() * 1000)
+        return format_html('<span class="num">{}</span>', say_duration(took))
+
+    def render_lines(self, record: Run) -> SafeString:
+        return format_html('<span class="num">{}</span>', f"{record.line_count:,}")
 
     def render_duration(self, record: Run) -> SafeString:
         took, usual = record.duration_ms, record.flow.usual_ms

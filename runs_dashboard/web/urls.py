@@ -37,6 +37,7 @@ urlpatterns = [
     path("live/downloads/", downloads.download_list_live, name="download_list_live"),
     path("account/", account.account, name="account"),
     path("account/theme/", account.set_theme, name="set_theme"),
+    path("account/run-list/", account.set_run_list, name="set_run_list"),
     path("account/tenant/", account.set_tenant, name="set_tenant"),
     path("account/keys/", keys.key_list, name="key_list"),
     path("account/keys/<uuid:key>/revoke/", keys.key_revoke, name="key_revoke"),

@@ -11,8 +11,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
 from ...middleware import TENANT_SESSION_KEY
-from ...models import Membership
-from ..access import read_text
+from ...models import Membership, Role
+from .. import columns
+from ..access import needs, read_text
 from ..forms import THEMES, AccountForm
 
 if TYPE_CHECKING:
@@ -39,9 +40,25 @@ def account(request: MemberRequest) -> HttpResponse:
 def set_theme(request: MemberRequest) -> HttpResponse:
     theme = request.POST.get("theme", "")
     if theme in THEMES:
-        user = request.user
-        user.preferences = {**user.preferences, "theme": theme}
-        user.save(update_fields=["preferences"])
+        request.user.choose(theme=theme)
+    return redirect(go_back(request))
+
+
+@require_POST
+@needs(Role.VIEWER)
+def set_run_list(request: MemberRequest) -> HttpResponse:
+    """Which columns the person's run lists have, in which order, and how dense they are."""
+    if "density" in request.POST:
+        columns.choose(request.user, density=request.POST["density"])
+    elif "usual" in request.POST:
+        columns.choose(request.user, columns=list(columns.USUAL))
+    elif "columns" in request.POST:
+        chosen = columns.read_columns(request.POST.getlist("column"))
+        first = request.POST.get("first", "")
+        place = chosen.index(first) if first in chosen else 0
+        if place:
+            chosen[place - 1 : place + 1] = [first, chosen[place - 1]]
+        columns.choose(request.user, columns=chosen)
     return redirect(go_back(request))
 
 

@@ -18,6 +18,7 @@ from ...filters import RunFilter
 from ...models import LIVE, Role, Run, RunTag, Status, TrackedData
 from ...text.run_query import parse
 from ..access import needs, read_text
+from ..columns import OPTIONAL, density, shown_columns
 from ..counts import TABS, count_statuses, sum_up
 from ..keyset import Cursor, cut_page
 from ..question_form import QuestionForm
@@ -59,18 +60,28 @@ def run_list(request: MemberRequest) -> HttpResponse:
     is_newest_first = question.is_newest_first
     runs = found.qs if is_valid else found.qs.none()
     page = cut_page(_for_table(runs), cursor, size=PAGE_SIZE, is_newest_first=is_newest_first)
+    columns = shown_columns(question, request.user)
     context = {
         "question": question,
         "typed": question.text if typed is None else typed,
         "problems": problems,
         "filter": found,
         "chips": question.chips(),
-        "table": RunTable(page.rows, has_ticks=_has_ticks(request), is_newest_first=is_newest_first),
+        "table": RunTable(
+            page.rows,
+            has_ticks=_has_ticks(request),
+            columns=columns,
+            density=density(request.user),
+            is_newest_first=is_newest_first,
+        ),
+        "columns": [(name, word, name in columns) for name, word in _in_order(columns)],
+        "density": density(request.user),
+        "here": f"{request.path}?{question.address(columns='')}",
         "page": page,
         "is_newest_first": is_newest_first,
         "tabs": _tabs(request, question, is_valid=is_valid),
         "standing": sum_up(tenant),
-        "live_query": _live_query(question, page.rows, cursor),
+        "live_query": _live_query(question, columns, page.rows, cursor),
         "as_of": timezone.now(),
         "key": uuid.uuid4().hex,
         "form": QuestionForm(question, tenant),
@@ -96,7 +107,7 @@ def run_list_live(request: MemberRequest) -> HttpResponse:
     params = request.GET.copy()
     params["watch"] = ",".join(run.uid for run in rows if run.status in LIVE)
     context = {
-        "table": RunTable(rows, has_ticks=_has_ticks(request)),
+        "table": RunTable(rows, has_ticks=_has_ticks(request), columns=shown_columns(question, request.user)),
         "tabs": _tabs(request, question, is_valid=found.is_valid()),
         "new": new,
         "new_limit": NEW_LIMIT,
@@ -167,11 +178,17 @@ def _tabs(request: MemberRequest, question: RunQuestion, *, is_valid: bool) -> l
     return tabs
 
 
-def _live_query(question: RunQuestion, rows: list[Run], cursor: Cursor | None) -> str:
+def _in_order(columns: list[str]) -> list[tuple[str, str]]:
+    """All optional columns with their titles, those that are shown first and in their order."""
+    names = [*columns, *(name for name in OPTIONAL if name not in columns)]
+    return [(name, OPTIONAL[name]) for name in names]
+
+
+def _live_query(question: RunQuestion, columns: list[str], rows: list[Run], cursor: Cursor | None) -> str:
     """What the open list asks for every few seconds: the rows it shows, and where its top is."""
     params = [
         *question.pairs,
-        *question.looks.items(),
+        *{**question.looks, "columns": ",".join(columns)}.items(),
         ("shown", ",".join(run.uid for run in rows)),
         ("watch", ",".join(run.uid for run in rows if run.status in LIVE)),
     ]
