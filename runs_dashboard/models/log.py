@@ -24,7 +24,7 @@ from .lifecycle import FINAL, LeaseLost, StatusConflict
 from .tenant import TenantRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..text.intake import Line
     from .run import Run
@@ -165,11 +165,8 @@ def append_system(run: Run, message: str, *, level: int = 2, step: Step | None =
 def _write(run: Run, parts: Sequence[tuple[Step | None, Sequence[Line]]], first: int) -> None:
     chunks = []
     for step, lines in parts:
-        # A huge batch is cut so that reading a single line never costs more than a chunk.
-        for start in range(0, len(lines), CHUNK_LINES):
-            cut = lines[start : start + CHUNK_LINES]
+        for cut, size in _cut(lines):
             body, first_at, last_at, mask = encode(cut)
-            size = sum(map(_size, cut))
             chunks.append(
                 LogChunk(
                     tenant_id=run.tenant_id,
@@ -187,6 +184,28 @@ def _write(run: Run, parts: Sequence[tuple[Step | None, Sequence[Line]]], first:
             )
             first += len(cut)
     LogChunk.across_tenants.bulk_create(chunks, batch_size=200)
+
+
+def _cut(lines: Sequence[Line]) -> Iterator[tuple[Sequence[Line], int]]:
+    """A batch in pieces of about the same size, none much larger than a chunk is to be, each with its bytes.
+
+    Reading a single line costs its chunk: a huge batch in one would make it dear.
+    """
+    sizes = [_size(line) for line in lines]
+    total = sum(sizes)
+    pieces = max(-(-total // CHUNK_BYTES), -(-len(lines) // CHUNK_LINES))
+    if pieces <= 1:
+        yield lines, total
+        return
+    enough = -(-total // pieces)
+    start = size = 0
+    for place, one in enumerate(sizes, 1):
+        size += one
+        if size >= enough or place - start == CHUNK_LINES:
+            yield lines[start:place], size
+            start, size = place, 0
+    if start < len(lines):
+        yield lines[start:], size
 
 
 def _size(line: Line) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import models
 
 from ..text.matching import TextMatch
-from .log import LogChunk
+from .log import CHUNK_LINES, LogChunk
 from .log_index import LogIndexPart
 from .log_match import ChunkLines
 from .log_reading import CHUNK_FIELDS
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from .log_reading import LogView
 
+NEAR = 2  # chunks that are read before the index is asked: a common word is in the next one
 READ_AHEAD = 8  # chunks in one statement
 IDS_AT_ONCE = 500  # in one statement
 
@@ -70,15 +72,12 @@ def find_in_log(
     match = TextMatch(text, is_case_sensitive=is_case_sensitive, is_whole_word=is_whole_word, exclude=exclude)
     end_line = _count_lines(view) + 1
     bound = end_line if before is None else min(before, end_line)
-    spans = sorted(
-        (span for span in _spans(view, match) if span.last_line > after and span.first_line < bound),
-        reverse=is_backward,
-    )
     lines: list[int] = []
     count = read = 0
     low, high = after, bound  # what is left lies between
     end = clock() + budget_seconds
-    for span, chunk in _chunks(view, spans, is_backward):
+    is_near = limit == 1 and not is_counting
+    for span, chunk in _candidates(view, match, after, bound, is_backward=is_backward, is_near=is_near):
         if read and clock() >= end:
             # Between the last chunk and this one there is nothing to find.
             reached = min(high, span.last_line + 1) if is_backward else max(low, span.first_line - 1)
@@ -100,29 +99,52 @@ def find_in_log(
     return FindPage(lines, count, after if is_backward else max(after, bound - 1), True, read)
 
 
+def _candidates(
+    view: LogView, match: TextMatch, low: int, high: int, *, is_backward: bool, is_near: bool
+) -> Iterator[tuple[Span, ChunkLines | None]]:
+    """The chunks that may hold the text between two lines, in order; is_near: the nearest ones without asking first."""
+    if is_near:
+        rows = view.rows_back(high) if is_backward else (row for row, _ in view.rows(low + 1, high - 1))
+        count = 0
+        for row in islice(rows, NEAR):
+            chunk = ChunkLines(row)
+            if is_backward and chunk.last_line <= low:
+                return
+            yield Span(chunk.first_line, chunk.last_line, 0), chunk
+            low, high = (low, chunk.first_line) if is_backward else (chunk.last_line, high)
+            count += 1
+        if count < NEAR:
+            return
+    yield from _chunks(view, sorted(_spans(view, match, low, high), reverse=is_backward), is_backward)
+
+
 def _count_lines(view: LogView) -> int:
     rows = type(view.run).across_tenants.filter(pk=view.run.pk)
     return rows.values_list("line_count", flat=True).first() or 0
 
 
-def _spans(view: LogView, match: TextMatch) -> list[Span]:
-    """The chunks of the view that may hold the text: those that the index lacks, and those that it names."""
+def _spans(view: LogView, match: TextMatch, low: int, high: int) -> list[Span]:
+    """The chunks of the view between two lines that may hold the text: those that the index lacks, and those that it
+    names."""
     of_run = LogChunk.across_tenants.filter(run=view.run)
+    chunks = view.chunks.filter(first_line__gt=low - CHUNK_LINES, first_line__lt=high)
     holding = models.Exists(of_run.filter(index_part=models.OuterRef("pk")))
     parts = LogIndexPart.objects.of(view.run.tenant_id)
     while True:
         # In this order a chunk that is indexed meanwhile is met once or twice; and if a part is dropped, all over.
         seen = set(parts.filter(holding).values_list("pk", flat=True))
-        spans = _read_spans(view.chunks.filter(is_sealed=False))
-        spans += _read_spans(view.chunks.filter(is_sealed=True, index_part=None))
+        spans = _read_spans(chunks.filter(is_sealed=False))
+        spans += _read_spans(chunks.filter(is_sealed=True, index_part=None))
         for part in parts.filter(holding):
             seen.add(part.pk)
             named = part.find(match.trigrams)
-            wanted = sorted(named.intersection(of_run.filter(index_part=part.pk).values_list("pk", flat=True)))
+            if len(named) > IDS_AT_ONCE:  # of all runs
+                named &= set(chunks.filter(index_part=part.pk).values_list("pk", flat=True))
+            wanted = sorted(named)
             for start in range(0, len(wanted), IDS_AT_ONCE):
-                spans += _read_spans(view.chunks.filter(pk__in=wanted[start : start + IDS_AT_ONCE]))
+                spans += _read_spans(chunks.filter(index_part=part.pk, pk__in=wanted[start : start + IDS_AT_ONCE]))
         if parts.filter(pk__in=seen).count() == len(seen):
-            return spans
+            return [span for span in spans if span.last_line > low]
 
 
 def _read_spans(chunks: models.QuerySet) -> list[Span]:

@@ -28,8 +28,9 @@ class ChunkLines:
         """The numbers of the lines of these levels (none: of all) that hold the text, in order."""
         if levels and not any(self._mask >> level & 1 for level in levels):
             return []
-        if not match.may_be_in(self._body):
-            return []
+        if "\x1f" not in self._body and match.is_simple_in(self._body):
+            found = match.find_lines(self._body, " ")
+            return [self.first_line + place for place, level in found if not levels or int(level) in levels]
         places = match.places(read_messages(self._body))
         if levels and places:
             records = self._read()

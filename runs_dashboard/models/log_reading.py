@@ -42,9 +42,17 @@ class Entry(msgspec.Struct, gc=False):
 
 
 def decode(
-    first_line: int, first_at: datetime, body: str, action: str | None, attempt: int | None, skip: int = 0
+    first_line: int,
+    first_at: datetime,
+    body: str,
+    action: str | None,
+    attempt: int | None,
+    *,
+    skip: int = 0,
+    stop: int | None = None,
+    levels: frozenset[int] = frozenset(),
 ) -> Iterator[Entry]:
-    """A chunk's entries, in order. skip: how many to pass over, cheaply."""
+    """A chunk's entries, in order. skip, stop: places in it between which to read; what is not wanted costs little."""
     records = body.split("\n")
     if "\n\x1f" in body:
         whole: list[str] = []
@@ -54,9 +62,13 @@ def decode(
             else:
                 whole.append(record)
         records = whole
+    wanted = {str(level) for level in levels}
     known: dict[str, datetime] = {}
-    for place in range(skip, len(records)):
-        head, _, message = records[place].partition(" ")
+    for place in range(skip, len(records) if stop is None else min(stop, len(records))):
+        record = records[place]
+        if wanted and record[0] not in wanted:
+            continue
+        head, _, message = record.partition(" ")
         delta = head[2:]
         at = known.get(delta)
         if at is None:
@@ -84,7 +96,7 @@ class Part(NamedTuple):
     skip: int = 0  # of its lines, those that went before
 
     def entries(self, until: int) -> Iterator[Entry]:
-        return (entry for entry in _entries(self.row, self.skip) if entry.line <= until)
+        return _entries(self.row, self.skip, until + 1 - self.row[0])
 
 
 class LogView:
@@ -135,35 +147,56 @@ class LogView:
 
     def before(self, line: int | None = None, *, limit: int) -> list[Entry]:
         """At most `limit` entries with a number below `line` (None: the end of the log), in order."""
-        rows = self.chunks if line is None else self.chunks.filter(first_line__lt=line)
         found: list[Entry] = []
-        for row in self._rows_back(rows.order_by("-first_line")):
-            part = [e for e in _entries(row) if (line is None or e.line < line) and self._wants(e)]
+        for row in self.rows_back(line):
+            stop = row[1] if line is None else min(row[1], line - row[0])
+            # Without a filter each line counts, and those before the wanted ones need not be read.
+            skip = max(0, stop - (limit - len(found))) if self.has_whole_chunks else 0
+            part = [entry for entry in _entries(row, skip, stop, self.levels) if self._matches(entry)]
             found = part[-(limit - len(found)) :] + found
             if len(found) >= limit:
                 break
             line = row[0]
         return found
 
+    def line_at(self, at: datetime) -> int:
+        """The number of the log's first line at or after a moment, filters aside; if all are earlier, the one past it.
+
+        Found by halves, from a few chunks' times and one text: where a log's times go back, it is a place near it.
+        """
+        of_run = LogChunk.across_tenants.filter(run=self.run).order_by("-first_line")
+        low, high = 1, self.run.line_count + 1  # the chunk looked for begins between
+        found = None
+        while low < high:
+            rows = of_run.filter(first_line__lte=(low + high) // 2)
+            row = rows.values_list("first_line", "line_count", "last_at").first()
+            if row is None or row[2] < at:
+                low = row[0] + row[1] if row is not None else (low + high) // 2 + 1
+            else:
+                high = found = row[0]
+        if found is None:
+            return self.run.line_count + 1
+        row = of_run.filter(first_line__lte=found).values_list(*CHUNK_FIELDS).first()
+        return next((entry.line for entry in _entries(row) if entry.at >= at), found) if row else found
+
     def stream(self, after: int = 0, *, until: int | None = None) -> Iterator[Entry]:
         """All entries above a number, a chunk in memory at a time."""
-        for row, skip in self._rows(after + 1, until):
-            for entry in _entries(row, skip):
-                if until is not None and entry.line > until:
-                    return
-                if self._wants(entry):
+        for row, skip in self.rows(after + 1, until):
+            stop = None if until is None else until + 1 - row[0]
+            for entry in _entries(row, skip, stop, self.levels):
+                if self._matches(entry):
                     yield entry
 
     def parts(self, *, until: int) -> Iterator[Part]:
         """The log up to a line, a chunk at a time: the fast way into a file. For a view that `has_whole_chunks`."""
-        for row, skip in self._rows(1, until):
+        for row, skip in self.rows(1, until):
             last_line, body = row[0] + row[1] - 1, row[3]
             messages = None
             if last_line <= until and body[1] < "4" and _SPECIAL_RECORD.search(body) is None:
                 messages = [record.partition(" ")[2] for record in body.split("\n")[skip:]]
             yield Part(min(last_line, until), messages, row, skip)
 
-    def _rows(self, start: int, until: int | None) -> Iterator[tuple[tuple[Any, ...], int]]:
+    def rows(self, start: int, until: int | None) -> Iterator[tuple[tuple[Any, ...], int]]:
         """Chunks from the one that holds line `start` on, a few at a time, each with how many lines to pass over.
 
         A step that ends merges its chunks while we read. So each statement, which sees one state of them, finds its
@@ -184,8 +217,13 @@ class LogView:
                 return
             size = min(size * 2, 16)
 
-    def _rows_back(self, rows: models.QuerySet) -> Iterator[tuple[Any, ...]]:
-        """Chunks from the last to the first, a few at a time; one that was merged meanwhile may come again, longer."""
+    def rows_back(self, line: int | None = None) -> Iterator[tuple[Any, ...]]:
+        """Chunks that begin below a line (None: all), from the last to the first, a few at a time.
+
+        One that was merged meanwhile may come again, longer.
+        """
+        rows = self.chunks if line is None else self.chunks.filter(first_line__lt=line)
+        rows = rows.order_by("-first_line")
         size = 1
         while True:
             batch = list(rows.values_list(*CHUNK_FIELDS)[:size])
@@ -195,17 +233,17 @@ class LogView:
             rows = rows.filter(first_line__lt=batch[-1][0])
             size = min(size * 2, 16)
 
-    def _wants(self, entry: Entry) -> bool:
-        if self.levels and entry.level not in self.levels:
-            return False
+    def _matches(self, entry: Entry) -> bool:
         if self.stream_name and entry.stream != self.stream_name:
             return False
         return self.match is None or self.match.is_in(entry.message)
 
 
-def _entries(row: tuple[Any, ...], skip: int = 0) -> Iterator[Entry]:
+def _entries(
+    row: tuple[Any, ...], skip: int = 0, stop: int | None = None, levels: frozenset[int] = frozenset()
+) -> Iterator[Entry]:
     first_line, _count, first_at, body, _mask, action, attempt = row
-    return decode(first_line, first_at, body, action, attempt, skip)
+    return decode(first_line, first_at, body, action, attempt, skip=skip, stop=stop, levels=levels)
 
 
 def log_entry_id(run_uid: str, line: int) -> str:

@@ -5,6 +5,8 @@ by Unicode's full case folding (`STRASSE` finds `straße`), unless it matters. A
 operators, no wildcards and no regular expressions.
 """
 
+from collections.abc import Iterator
+
 from .ansi import is_plain_text, strip
 
 TRIGRAM = 3  # characters
@@ -45,31 +47,46 @@ class TextMatch:
         """Whether a line as it is stored holds the text."""
         return self._is_in(self._read(strip(message)))
 
-    def may_be_in(self, text: str) -> bool:
-        """False if no line of a long text holds the text; a quick look that is sure of nothing else."""
-        return not is_plain_text(text) or self.needle in self._read(text)
-
     def places(self, messages: list[str]) -> list[int]:
         """Which of many lines hold the text, as places in the list. As `is_in` for each, and much faster."""
         whole = "\n".join(messages)
-        if not is_plain_text(whole) or whole.count("\n") != len(messages) - 1 or "\n" in self.needle:
+        if not is_plain_text(whole):
+            whole = "\n".join(map(strip, messages))
+        if not self.needle or "\n" in self.needle or whole.count("\n") != len(messages) - 1:
             return [place for place, message in enumerate(messages) if self.is_in(message)]
-        if not self.needle:
-            return [place for place, message in enumerate(messages) if self._is_in(self._read(message))]
-        text = self._read(whole)
-        found = []
-        place = begin = 0
-        at = text.find(self.needle)
+        return [place for place, _ in self._walk(self._read(whole), "")]
+
+    def is_simple_in(self, text: str) -> bool:
+        """Whether `find_lines` may be asked of this long text: all of it is plain, and no hit can span two lines."""
+        return bool(self.needle) and "\n" not in self.needle and is_plain_text(text)
+
+    def find_lines(self, text: str, head_end: str) -> Iterator[tuple[int, str]]:
+        """The lines of a long text that hold the text behind their first `head_end`: place, and first letter.
+
+        As fast as reading gets: a line without a hit is not touched. Ask `is_simple_in` first.
+        """
+        folded = self._read(text)
+        for place, begin in self._walk(folded, head_end):
+            yield place, folded[begin]
+
+    def _walk(self, text: str, head_end: str) -> Iterator[tuple[int, int]]:
+        """Of a folded text's lines that hold the needle behind their head: place, and where they begin."""
+        is_simple = not (self.exclude or self.is_whole_word)
+        needle = self.needle
+        place = counted = 0
+        at = text.find(needle)
         while at >= 0:
-            place += text.count("\n", begin, at)
+            place += text.count("\n", counted, at)
             begin = text.rfind("\n", 0, at) + 1
+            message = text.index(head_end, begin) + len(head_end)
+            if at < message:  # in the head
+                counted, at = begin, text.find(needle, message)
+                continue
             end = text.find("\n", at)
             end = len(text) if end < 0 else end
-            if self._is_in(text[begin:end]):
-                found.append(place)
-            begin = end
-            at = text.find(self.needle, end)
-        return found
+            if is_simple or self._is_in(text[message:end]):
+                yield place, begin
+            counted, at = end, text.find(needle, end)
 
     def _read(self, text: str) -> str:
         return text if self.is_case_sensitive else fold(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -158,3 +159,40 @@ def test_an_entry_id_leads_back_to_its_line_and_to_no_other_run(uid: str, line: 
 @pytest.mark.parametrize("text", ["", "-1", "1e3", "²", "9" * 40, "x", "00000000-0000-8000-8000-000000000001"])
 def test_nonsense_names_no_line(text: str) -> None:
     assert find_line("run", text) is None
+
+
+def test_a_huge_batch_is_cut_to_the_size_of_chunks(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runs_dashboard.models.log.CHUNK_BYTES", 1_000)
+    monkeypatch.setattr("runs_dashboard.models.log.CHUNK_LINES", 30)
+    run, step = running(tenant)
+    texts = [f"{number:03d} " + "x" * 36 for number in range(40)] + ["y" * 3_000, *"z" * 100]
+    append(run, plain(*texts), step=step, token=run.token)
+    seal(run, step)
+    chunks = list(LogChunk.across_tenants.filter(run=run).order_by("first_line"))
+    assert all(chunk.line_count <= 30 for chunk in chunks)
+    assert all(chunk.byte_size < 1_100 or chunk.body.endswith("y" * 3_000) for chunk in chunks)
+    assert [entry.message for entry in LogView(run).after(0, limit=999)] == texts
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    batches=st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=5), max_size=8),
+    is_sealed=st.booleans(),
+    asked=st.integers(-1, 60),
+)
+def test_a_time_leads_to_the_first_line_that_is_not_earlier(
+    tenant: Tenant, batches: list[list[int]], is_sealed: bool, asked: int
+) -> None:
+    run, step = running(tenant)
+    start = seconds = 1_700_000_000
+    times: list[int] = []
+    for batch in batches:
+        for pause in batch:
+            seconds += pause
+            times.append(seconds)
+        stamped = [Line("x", 1, "stdout", at) for at in times[-len(batch) :]]
+        append(run, stamped, step=step, token=run.token)
+    if is_sealed:
+        seal(run, step)
+    wanted = next((line for line, at in enumerate(times, 1) if at >= start + asked), len(times) + 1)
+    assert LogView(run, levels=frozenset({4})).line_at(datetime.fromtimestamp(start + asked, UTC)) == wanted
