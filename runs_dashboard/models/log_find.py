@@ -89,6 +89,8 @@ def find_in_log(
         if found and view.match is not None:
             shown = set(chunk.find(view.match))
             found = [line for line in found if line in shown]
+        if found and view.stream_name:
+            found = [line for line in found if chunk.entry(line).stream == view.stream_name]
         for line in reversed(found) if is_backward else found:
             count += 1
             if len(lines) < limit:
