@@ -10,7 +10,7 @@ from ..models import Flow, Role, Run, once
 from .bodies import PatchBody, ReportBody, StartBody
 from .cursors import Page
 from .errors import Invalid, NotThere
-from .including import show_runs
+from .including import read_rows, show_runs
 from .ingest import RUN_COLUMNS, Appended, append_lines
 from .logs import LIST_PARAMETERS as LOG_PARAMETERS
 from .logs import FlowRunLogsView
@@ -18,7 +18,7 @@ from .operations import Operation, answer, as_plain, is_id
 from .reports import ReportingView, check_path_id, start_run
 from .representations import FlowRun, LogEntry
 from .run_pages import RunPages
-from .run_queries import LIST_PARAMETERS, filter_runs, with_everything, with_relations
+from .run_queries import LIST_PARAMETERS, filter_runs
 from .runs import RunView
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class FlowRunsView(RunView):
     def get(self, request: Request) -> HttpResponse:
         rows = filter_runs(self.runs(), self.query, self.tenant)
         pages = RunPages(rows, tenant_id=self.tenant.pk, is_ascending=self.query["sort"] == "started_at")
-        runs, page = pages.read(with_relations(rows, self.query), self.query)
+        runs, page = pages.read(read_rows(rows, self.query), self.query)
         page.items = show_runs(runs, self.query)
         return answer(page)
 
@@ -90,7 +90,7 @@ class FlowRunView(ReportingView):
 
     def get(self, request: Request, run_id: str) -> HttpResponse:
         """Takes its list's filters too: a run that does not match is not there (seed 3)."""
-        rows = with_everything(filter_runs(self.runs(), self.query, self.tenant))
+        rows = read_rows(filter_runs(self.runs(), self.query, self.tenant), self.query, is_single=True)
         run = rows.filter(uid=run_id).first() if is_id(run_id) else None
         if run is None:
             raise NotThere

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from ..models import LogMetadata, Payload, RunTag, Step, TrackedData
+from ..models import LogMetadata, Payload, Run, RunTag, Step, TrackedData
 from . import representations as shapes
 from .log_pages import first_entries, first_entries_of
 from .parameters import Parameter
@@ -14,7 +14,9 @@ from .parameters import Parameter
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ..models import Entry, Run
+    from django.db.models import QuerySet
+
+    from ..models import Entry
     from .representations import FlowRun, LogEntry
 
 RUN_INCLUDES = (
@@ -58,20 +60,25 @@ RUN_PARAMETERS = include_parameters(RUN_INCLUDES, RUN_FIELDS)
 LOG_PARAMETERS = include_parameters(LOG_INCLUDES, LOG_FIELDS)
 
 
-def run_columns(include: Iterable[str], fields_version: Any = None) -> list[str]:
-    """The columns that a page of runs with these relations needs, and no more."""
-    wanted = [*include, *(["flowVersion.steps"] if fields_version and "flowVersion" in include else [])]
-    return [*shapes.RUN_COLUMNS, *(column for name in wanted for column in EXTRA_COLUMNS.get(name, ()))]
+def read_rows(runs: QuerySet, query: dict[str, Any], *, is_single: bool = False) -> QuerySet:
+    """Rows of the runs for `show_runs`, with what the query includes and no more."""
+    columns = shapes.WHOLE_RUN_COLUMNS if is_single else shapes.RUN_COLUMNS
+    wanted = list(query["include"])
+    if query.get("fields[flowVersion]") and "flowVersion" in wanted:
+        wanted.append("flowVersion.steps")
+    extra = {column: None for name in wanted for column in EXTRA_COLUMNS.get(name, ())}
+    return runs.values_list(*columns, *extra, named=True)
 
 
-def show_runs(runs: list[Run], query: dict[str, Any], *, is_single: bool = False) -> list[FlowRun]:
-    """Runs of one tenant with what the query includes. is_single: with args, outputs and the first logs."""
+def show_runs(runs: list[Any], query: dict[str, Any], *, is_single: bool = False) -> list[FlowRun]:
+    """`read_rows` of one tenant with what the query includes. is_single: with args, outputs and the first logs."""
     if not runs:
         return []
-    pks = [run.pk for run in runs]
+    pks = [run.id for run in runs]
     include = set(query["include"])
-    actions: dict[int, list[Step]] = defaultdict(list)
-    for step in Step.hanging_on(pks).defer("outputs").order_by("position", "attempt", "id"):
+    actions: dict[int, list[Any]] = defaultdict(list)
+    steps = Step.hanging_on(pks).order_by("position", "attempt", "id")
+    for step in steps.values_list(*shapes.STEP_COLUMNS, named=True):
         actions[step.run_id].append(step)
     tags: dict[int, list[tuple[str, str]]] = defaultdict(list)
     rows = RunTag.hanging_on(pks).order_by("key").values_list("run_id", "key", "value")
@@ -79,7 +86,7 @@ def show_runs(runs: list[Run], query: dict[str, Any], *, is_single: bool = False
         tags[run_pk].append((key, value))
     entries: dict[int, list[Entry]] = {}
     if is_single:
-        entries = {run.pk: first_entries(run, limit=FIRST_LOGS) for run in runs}
+        entries = {run.id: first_entries(as_owner(run), limit=FIRST_LOGS) for run in runs}
     elif include & {"flowRunLogs", "flowRunLogs.flowStep"}:
         entries = first_entries_of(runs, limit=FIRST_LOGS_IN_LIST)
     trouble: dict[int, list[Entry]] = {}
@@ -91,36 +98,42 @@ def show_runs(runs: list[Run], query: dict[str, Any], *, is_single: bool = False
             tracked[row.run_id].append(row)
     shown = []
     for run in runs:
-        logs = [shapes.show_entry(run.uid, entry) for entry in entries.get(run.pk, ())]
+        logs = [shapes.show_entry(run.uid, entry) for entry in entries.get(run.id, ())]
         show = shapes.show_whole_run if is_single else shapes.show_run
-        one = show(run, actions=actions[run.pk], tags=tags[run.pk], logs=logs)
+        one = show(run, actions=actions[run.id], tags=tags[run.id], logs=logs)
         _relate(one, run, include, query)
         if include & {"flowRunLogs", "flowRunLogs.flowStep"}:
-            one.flow_run_logs = [shapes.show_entry(run.uid, entry) for entry in entries.get(run.pk, ())]
+            one.flow_run_logs = [shapes.show_entry(run.uid, entry) for entry in entries.get(run.id, ())]
             if "flowRunLogs.flowStep" in include:
-                _add_steps(one.flow_run_logs, entries.get(run.pk, []), actions[run.pk])
+                _add_steps(one.flow_run_logs, entries.get(run.id, []), actions[run.id])
         if "errorWarningLogs" in include:
-            one.error_warning_logs = [shapes.show_entry(run.uid, entry) for entry in trouble.get(run.pk, ())]
+            one.error_warning_logs = [shapes.show_entry(run.uid, entry) for entry in trouble.get(run.id, ())]
         if "trackedData" in include:
-            parts = [{"id": str(row.uuid), "key": row.key, "value": row.value} for row in tracked[run.pk]]
+            parts = [{"id": str(row.uuid), "key": row.key, "value": row.value} for row in tracked[run.id]]
             one.tracked_data = [_pick(part, query.get("fields[trackedData]")) for part in parts]
         shown.append(one)
     return shown
 
 
-def _relate(one: FlowRun, run: Run, include: set[str], query: dict[str, Any]) -> None:
+def as_owner(row: Any) -> Run:
+    """The run of a row, as far as its log must know it."""
+    return Run(id=row.id, tenant_id=row.tenant_id, uid=row.uid, status=row.status, line_count=row.line_count)
+
+
+def _relate(one: FlowRun, run: Any, include: set[str], query: dict[str, Any]) -> None:
     """The relations that the run's own row, and its joins, hold."""
     if "flow" in include:
         part: dict[str, Any] = {
-            "id": run.flow.slug,
-            "name": run.flow.name or run.flow.slug,
-            "flowType": run.flow.flow_type,
+            "id": run.flow__slug,
+            "name": run.flow__name or run.flow__slug,
+            "flowType": run.flow__flow_type,
         }
         one.flow = _pick(part, query.get("fields[flow]"))
     if include & {"flowVersion", "flowVersion.steps"}:
         chosen = query.get("fields[flowVersion]")
         has_steps = "flowVersion.steps" in include or chosen
-        part = shapes.show_version(run.version, run.version.definition.get("steps", ()) if has_steps else None)
+        steps = run.version__definition.get("steps", ()) if has_steps else None
+        part = shapes.show_version(run.version__uuid, run.version__number, run.version__created_at, steps)
         if chosen:
             part = {"steps": [{"name": step["name"]} for step in part["steps"]]}
         one.flow_version = part
@@ -142,21 +155,24 @@ def _relate(one: FlowRun, run: Run, include: set[str], query: dict[str, Any]) ->
     if "operationsReceived" in include:
         one.operations_received = run.operations_received
     if "retriedFlowRun" in include:
-        brief = shapes.show_brief(run.retried_run) if run.retried_run else None
+        brief = {"id": run.retried_run__uid, "status": run.retried_run__status} if run.retried_run__uid else None
         one.retried_flow_run = _pick(brief, query.get("fields[retriedFlowRun]")) if brief else None
     if include & {"virtualEnvironmentVersion", "virtualEnvironmentVersion.virtualEnvironment"}:
-        version = run.environment_version
-        one.virtual_environment_version = {"id": str(version.uuid), "number": version.number} if version else None
-        if version and "virtualEnvironmentVersion.virtualEnvironment" in include:
-            environment = {"id": str(version.environment.uuid), "name": version.environment.name}
-            one.virtual_environment_version["virtualEnvironment"] = environment  # type: ignore[index]
+        one.virtual_environment_version = None
+        if run.environment_version__uuid:
+            version = {"id": str(run.environment_version__uuid), "number": run.environment_version__number}
+            if "virtualEnvironmentVersion.virtualEnvironment" in include:
+                environment = str(run.environment_version__environment__uuid)
+                name = run.environment_version__environment__name
+                version["virtualEnvironment"] = {"id": environment, "name": name}
+            one.virtual_environment_version = version
 
 
 def _pick(part: dict[str, Any], names: tuple[str, ...] | None) -> dict[str, Any]:
     return part if names is None else {name: part[name] for name in names if name in part}
 
 
-def _add_steps(shown: list[LogEntry], entries: list[Entry], steps: Iterable[Step]) -> None:
+def _add_steps(shown: list[LogEntry], entries: list[Entry], steps: Iterable[Any]) -> None:
     known = {(step.slug, step.attempt): step for step in steps}
     for one, entry in zip(shown, entries, strict=True):
         step = known.get((entry.action or "", entry.attempt or 0))

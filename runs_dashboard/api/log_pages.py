@@ -204,7 +204,7 @@ def _read_chunks(
     first: int = 0,
 ) -> Iterator[tuple[int, tuple[Any, ...]]]:
     """Of each run the first, or the last, FIRST_CHUNKS chunks that can hold what is wanted: run, chunk."""
-    pks = [run.pk for run in runs if run.line_count]
+    pks = [run.id for run in runs if run.line_count]
     if not pks:
         return
     rows = LogChunk.objects.of(runs[0].tenant_id).filter(run__in=pks)

@@ -91,7 +91,7 @@ class RunPages:
 
     def _has(self, run: Run, *, is_backward: bool) -> bool:
         """Whether there are rows beyond this one."""
-        place = run.ordered_at, run.pk
+        place = run.ordered_at, run.id
         return self._from(self.rows, place, is_backward=is_backward).values("pk")[:1].exists()
 
     def _page(self, runs: list[Run], *, has_before: bool, has_after: bool) -> Page:
@@ -100,8 +100,8 @@ class RunPages:
         if runs:
             # One number beyond the row, so that the row itself is on the page again.
             forward = 1 if not self.is_ascending else -1
-            first = f"{_micros(runs[0].ordered_at)}.{runs[0].pk + forward}"
-            last = f"{_micros(runs[-1].ordered_at)}.{runs[-1].pk - forward}"
+            first = f"{_micros(runs[0].ordered_at)}.{runs[0].id + forward}"
+            last = f"{_micros(runs[-1].ordered_at)}.{runs[-1].id - forward}"
         return Page(
             items=[],
             total=total,
@@ -118,7 +118,7 @@ def _micros(moment: datetime) -> int:
 
 
 def _place(run: Run) -> str:
-    return f"{_micros(run.ordered_at)}.{run.pk}"
+    return f"{_micros(run.ordered_at)}.{run.id}"
 
 
 def _read_place(text: str) -> tuple[datetime, int] | None:

@@ -9,7 +9,6 @@ from ..models import Status, Trigger
 from . import including
 from .errors import Invalid, Problem
 from .parameters import Parameter
-from .representations import RUN_RELATIONS
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -78,14 +77,3 @@ def filter_runs(rows: QuerySet, query: dict[str, Any], tenant: Tenant) -> QueryS
 def _say(name: str, text: str) -> str:
     allowed = next((p.choices for p in FILTERS if p.plain == name), ())
     return f"{text} Allowed: {', '.join(allowed)}." if allowed else text
-
-
-def with_relations(rows: QuerySet, query: dict[str, Any]) -> QuerySet:
-    """The rows with what a page of them shows, and nothing more."""
-    columns = including.run_columns(query["include"], query.get("fields[flowVersion]"))
-    return rows.select_related(*RUN_RELATIONS).only(*columns)
-
-
-def with_everything(rows: QuerySet) -> QuerySet:
-    """The rows with what a single object shows."""
-    return rows.select_related(*RUN_RELATIONS, "end_user")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .including import show_runs
+from .including import read_rows, show_runs
 from .operations import ApiView
-from .run_queries import with_everything
 
 if TYPE_CHECKING:
     from ..models import Run
@@ -20,5 +19,5 @@ class RunView(ApiView):
 
     def show(self, run: Run) -> FlowRun:
         """The run as it is now, whole."""
-        fresh = with_everything(self.runs()).get(pk=run.pk)
+        fresh = read_rows(self.runs(), NOTHING_INCLUDED, is_single=True).get(pk=run.pk)
         return show_runs([fresh], NOTHING_INCLUDED, is_single=True)[0]

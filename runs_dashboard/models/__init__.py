@@ -6,7 +6,7 @@ from .download import Download
 from .environment import Environment, EnvironmentVersion
 from .flow import Flow, FlowDisabled, FlowType, FlowVersion
 from .key import ApiKey
-from .lifecycle import FINAL, LIVE, LeaseLost, Status, StatusConflict, move
+from .lifecycle import FINAL, LIVE, LeaseLost, Status, StatusConflict, measure_ms, move
 from .log import LogChunk, LogClosed, append, append_system, seal
 from .log_find import FindPage, find_in_log
 from .log_index import LogIndexPart, drop_dead_parts, index_pending
@@ -88,6 +88,7 @@ __all__ = [
     "is_timely",
     "log_entry_id",
     "make_uid",
+    "measure_ms",
     "move",
     "once",
     "purge",

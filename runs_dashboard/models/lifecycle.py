@@ -12,6 +12,7 @@ from .audit import Actor, AuditEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from .run import Run
 
@@ -51,6 +52,13 @@ class StatusConflict(Exception):
 
 class LeaseLost(StatusConflict):
     """The worker's claim is no longer the run's claim: it must kill what it started and write nothing more."""
+
+
+def measure_ms(started_at: datetime | None, finished_at: datetime | None) -> int | None:
+    """Milliseconds from start to end, or to now while it lives; None before it started."""
+    if started_at is None:
+        return None
+    return max(0, int(((finished_at or timezone.now()) - started_at).total_seconds() * 1000))
 
 
 def may_precede(status: str) -> list[Status]:

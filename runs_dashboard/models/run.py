@@ -13,7 +13,7 @@ from django.utils import timezone
 from .audit import Actor, AuditEntry
 from .flow import SLUG_PATTERN, Flow, FlowVersion
 from .lease import Leased, LeaseQuerySet
-from .lifecycle import FINAL, LIVE, Status, StatusConflict, move
+from .lifecycle import FINAL, LIVE, Status, StatusConflict, measure_ms, move
 from .reporting import Reportable
 from .retrying import Retryable
 from .stopping import Stoppable
@@ -257,10 +257,7 @@ class Run(Workable, Reportable, Stoppable, Retryable, Leased, TenantRow):
     @property
     def duration_ms(self) -> int | None:
         """From start to end, or to now while it lives; None before it started."""
-        if self.started_at is None:
-            return None
-        end = self.finished_at or timezone.now()
-        return max(0, int((end - self.started_at).total_seconds() * 1000))
+        return measure_ms(self.started_at, self.finished_at)
 
     @property
     def has_steps(self) -> bool:

@@ -9,7 +9,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from .. import dispatch
-from .lifecycle import LIVE, LeaseLost, Status
+from .lifecycle import LIVE, LeaseLost, Status, measure_ms
 from .tenant import TenantRow
 
 if TYPE_CHECKING:
@@ -60,9 +60,7 @@ class Step(TenantRow):
 
     @property
     def duration_ms(self) -> int | None:
-        if self.started_at is None:
-            return None
-        return max(0, int(((self.finished_at or timezone.now()) - self.started_at).total_seconds() * 1000))
+        return measure_ms(self.started_at, self.finished_at)
 
     @classmethod
     def begin(cls, run: Run, definition: Any, *, position: int, attempt: int, status: str = Status.RUNNING) -> Step:
