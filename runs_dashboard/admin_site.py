@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 GROUPS = {
     "Flows": ("Flow", "FlowVersion", "WebhookSecret", "Environment", "EnvironmentVersion"),
-    "Runs": ("Run", "Step", "TrackedData", "RunTag", "EndUser", "Download"),
+    "Runs": ("Run", "Step", "TrackedData", "RunTag", "EndUser", "Download", "SavedView"),
     "Logs": ("LogChunk", "Payload", "LogMetadata", "LogIndexPart"),
     "People and rights": ("Tenant", "User", "Membership", "ApiKey"),
     "Machine": ("AuditEntry", "Worker", "IdempotencyKey"),

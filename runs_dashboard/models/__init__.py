@@ -22,6 +22,7 @@ from .step import Step
 from .tenant import Tenant, TenantRequired
 from .tracked import EndUser, LogMetadata, Payload, RunTag, TrackedData
 from .user import Membership, Role, User
+from .view import SavedView, ViewRefused
 from .webhook import WebhookSecret, is_timely
 from .worker import Worker
 
@@ -65,6 +66,7 @@ __all__ = [
     "Role",
     "Run",
     "RunTag",
+    "SavedView",
     "SearchPage",
     "Status",
     "StatusConflict",
@@ -76,6 +78,7 @@ __all__ = [
     "Trigger",
     "UidTaken",
     "User",
+    "ViewRefused",
     "WebhookDelivery",
     "WebhookSecret",
     "Worker",

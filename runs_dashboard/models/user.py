@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import uuid
 import zoneinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
 from .tenant import TenantRow
+
+if TYPE_CHECKING:
+    from .view import SavedView
 
 
 class Role(models.TextChoices):
@@ -69,6 +72,9 @@ class Membership(TenantRow):
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role, default=Role.VIEWER)
+    first_view = models.ForeignKey(
+        "SavedView", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta(TenantRow.Meta):
@@ -82,3 +88,10 @@ class Membership(TenantRow):
 
     def may(self, role: Role | str) -> bool:
         return Role(self.role).covers(role)
+
+    def open_with(self, view: SavedView | None) -> None:
+        """Shows the person this view first from now on; None: all runs."""
+        self.first_view = view
+        type(self).across_tenants.filter(pk=self.pk).update(first_view=view)
+
+    open_with.alters_data = True  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LOOKS = ("sort", "columns", "view")  # what of an address says how the runs are shown, not which
 PROGRAMS_NAMES = {"user_id": "user", "flow_id": "flow", "virtual_environment_id": "environment"}
+ALL = "all"  # as a view: none
 VALUE_LENGTH = 500  # characters; no filter takes more
 WORDS = {
     "user": "by",
@@ -86,7 +87,16 @@ class RunQuestion:
         One that asks for nothing still says so: a bare address would show the reader's own first view.
         """
         kept = {name: value for name in LOOKS if (value := {**self.looks, **looks}.get(name))}
-        return urlencode([*(self.pairs if pairs is None else tidy(pairs)), *kept.items()]) or "view=all"
+        asked = self.pairs if pairs is None else tidy(pairs)
+        if asked or len(kept) > 1:
+            kept = {name: value for name, value in kept.items() if (name, value) != ("view", ALL)}
+        return urlencode([*asked, *kept.items()]) or f"view={ALL}"
+
+    @property
+    def plain_address(self) -> str:
+        """What a view keeps: filters, sort and columns; empty for all runs as they usually are."""
+        address = self.address(view="")
+        return "" if address == f"view={ALL}" else address
 
     def without(self, *names: str) -> Pairs:
         return [(name, value) for name, value in self.pairs if name not in names]

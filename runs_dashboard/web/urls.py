@@ -3,7 +3,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from .views import account, bulk, downloads, find, flows, keys, run, run_acts, runs, search, webhooks
+from .views import account, bulk, downloads, find, flows, keys, run, run_acts, runs, saved_views, search, webhooks
 
 urlpatterns = [
     path("", runs.home, name="home"),
@@ -27,6 +27,11 @@ urlpatterns = [
     path("flows/<str:slug>/deliveries/", webhooks.delivery_list, name="delivery_list"),
     path("flows/<str:slug>/deliveries/<uuid:delivery>/", webhooks.delivery_detail, name="delivery_detail"),
     path("flows/<str:slug>/deliveries/<uuid:delivery>/resend/", webhooks.delivery_resend, name="delivery_resend"),
+    path("views/", saved_views.view_list, name="view_list"),
+    path("views/keep/", saved_views.view_keep, name="view_keep"),
+    path("views/first/", saved_views.view_first, name="view_first"),
+    path("views/<uuid:view>/", saved_views.view_change, name="view_change"),
+    path("views/<uuid:view>/delete/", saved_views.view_delete, name="view_delete"),
     path("search/", search.search, name="search"),
     path("downloads/", downloads.download_list, name="download_list"),
     path("downloads/<uuid:download>/", downloads.download_content, name="download_content"),

@@ -22,6 +22,7 @@ from runs_dashboard.models import (
     RetryCall,
     Role,
     Run,
+    SavedView,
     Step,
     Tenant,
     User,
@@ -71,6 +72,7 @@ def make_tenant(slug: str) -> SimpleNamespace:
     delivery.take_body(EVIL.encode())
     delivery.note(422, error=EVIL)
     RetryCall.objects.of(tenant).create(run=run, url=f"https://example.org/{EVIL}", start_at="start", next_at=None)
+    SavedView.objects.of(tenant).create(name=EVIL[:100], query="status=failed&search=%3Cb%3E", is_shared=True)
     AuditEntry.record("run.edit", run, by=Machine(name=EVIL), run=run, text=EVIL)
     return SimpleNamespace(tenant=tenant, flow=flow, run=claimed, environment=environment, step=step)
 

@@ -24,6 +24,7 @@ from ..keyset import Cursor, cut_page
 from ..question_form import QuestionForm
 from ..run_question import RunQuestion
 from ..tables import SHOWN_KEYS, RunTable
+from ..view_menu import ViewMenu, find_start
 
 if TYPE_CHECKING:
     from django.http import HttpResponse
@@ -46,6 +47,9 @@ def home(request: MemberRequest) -> HttpResponse:
 @needs(Role.VIEWER)
 def run_list(request: MemberRequest) -> HttpResponse:
     tenant = request.tenant
+    start = find_start(request)
+    if start is not None:
+        return redirect(f"{request.path}?{start}")
     question = RunQuestion(request.GET)
     typed, problems = None, []
     if "q" in request.GET:
@@ -77,6 +81,7 @@ def run_list(request: MemberRequest) -> HttpResponse:
         "columns": [(name, word, name in columns) for name, word in _in_order(columns)],
         "density": density(request.user),
         "here": f"{request.path}?{question.address(columns='')}",
+        "views": ViewMenu(request, question),
         "page": page,
         "is_newest_first": is_newest_first,
         "tabs": _tabs(request, question, is_valid=is_valid),
