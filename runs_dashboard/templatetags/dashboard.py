@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from ..text import ansi
-from ..text.rows import log_row_html
+from ..text.rows import log_row_html, step_head_html
 from ..web import words
 from ..web.download_filters import say_filters
 
@@ -193,13 +193,8 @@ def log_rows(entries: Iterable[Entry], *, heads: bool = False) -> SafeString:
     for entry in entries:
         if heads and entry.action and (entry.action, entry.attempt) != step:
             step = (entry.action, entry.attempt)
-            rows.append(step_head(entry.action, entry.attempt or 1))
+            rows.append(step_head_html(entry.action, entry.attempt))
         source = (entry.action, entry.attempt, entry.stream)
         row, looks[source] = log_row_html(entry, zone=zone, ansi_state=looks.get(source, ansi.PLAIN))
         rows.append(row)
-    return mark_safe("".join(rows))  # noqa: S308  (made by log_row_html and format_html alone)
-
-
-def step_head(action: str, attempt: int) -> str:
-    tries = f", try {attempt}" if attempt > 1 else ""
-    return format_html('<div class="step-head" data-head="{}">{}{}</div>', action, action, tries)
+    return mark_safe("".join(rows))  # noqa: S308  (made by log_row_html and step_head_html alone)

@@ -3,8 +3,9 @@
 The conventions: a word and its delimiter (`ERROR foo`, `[warn] foo`, `Error: foo`), the same behind a time,
 process number, thread or logger name (log4j, Python, syslog, PostgreSQL, Apache, Rust …), glog and logcat letters
 (`E0607 …`, `E/Tag`), apt's letters (`E: …`), RFC 5424 and sd-daemon priorities (`<3>`), logfmt (`level=error`),
-compilers (`foo.c:1:2: error: …`), workflow commands (`::error::`, `##[error]`), and JSON objects with `level`,
-`severity` or `lvl` as a word or as a number of bunyan and pino. A word elsewhere in the line says nothing.
+compilers (`foo.c:1:2: error: …`), workflow commands (`::error::`, `##[error]`, `##vso[task.logissue type=error]`),
+and JSON objects with `level`, `severity` or `lvl` as a word or as a number of bunyan and pino. A word elsewhere in the
+line says nothing.
 """
 
 import re
@@ -62,7 +63,7 @@ _NOT_YET = rf"(?![\s,;:|-]*+{_LEVEL.replace('?P<', '?P<not_')})"
 _STATED = re.compile(
     rf"""\s*+(?:
         (?:(?!{_ANY_CASE}\b)[\w.:/-]{{1,80}}+\ ++(?:\|\ ++)?)??
-        [\[(]?{_TIME}[\])]?(?:{_NOT_YET}{_BETWEEN}){{0,4}}+[\s,;:|-]*+
+        [\[(]?{_TIME}[\])]?(?:{_NOT_YET}{_BETWEEN}){{0,4}}+[\s,;:|-]*+(?:\#\#)?+
       | (?:\[\d+\]|npm|\#\#|::)\ ?
     )?+{_LEVEL}""",
     re.VERBOSE,
@@ -75,10 +76,12 @@ _TERSE = re.compile(
     r"|<(?P<priority>\d{1,3})>"
     r"|npm (?P<npm>ERR)!"
     r"|[\w./\\-]+:\d+(?::\d+)?: (?:fatal )?(?P<compiler>error|warning|note): "
-    r"|::(?P<command>error|warning|notice|debug)(?: [^:]*)?::"
+    r"|::(?P<command>error|warning|notice|debug)(?: (?:[^:]|:(?!:))*)?::"
+    r"|##vso\[task\.logissue [^\]]{0,500}?\btype=(?P<issue>error|warning)\b"
 )
 _LOGFMT = re.compile(r'(?:[\w.@-]+=(?:"[^"]{0,200}"|[^\s"]{0,200}) +){0,4}(?:level|lvl|severity)="?([A-Za-z]+)\b')
-_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+# Colours, and the times that Buildkite puts before its lines.
+_UNSEEN = re.compile(r"\x1b\[[0-9;:]*[mK]|\x1b_[^\x07\x1b]*(?:\x07|\x1b\\)")
 
 
 class _Stated(msgspec.Struct, gc=False):
@@ -96,7 +99,7 @@ _decode = msgspec.json.Decoder(_Stated).decode
 def detect_level(message: str) -> int:
     """A line in, its level out: 0 debug, 1 info, 2 warning, 3 error, 4 critical; info where it states none."""
     if "\x1b" in message:
-        message = _COLOUR.sub("", message[:1000])
+        message = _UNSEEN.sub("", message[:1000])
     if message[:1] == "{":
         return _detect_json(message)
     if found := _STATED.match(message):
@@ -114,7 +117,7 @@ def _read_terse(found: re.Match[str]) -> int:
     if kind == "priority":
         # RFC 5424, 6.2.1: facility * 8 + severity, 191 at most.
         return _PRIORITIES[int(text) & 7] if int(text) <= 191 else INFO
-    if kind in ("npm", "compiler", "command"):
+    if kind in ("npm", "compiler", "command", "issue"):
         return _WORDS[text.lower()]
     return _LETTERS[text]
 

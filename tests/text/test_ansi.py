@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runs_dashboard.text.ansi import PLAIN, AnsiState, strip, to_html
+from runs_dashboard.text.ansi import PLAIN, AnsiState, render, strip, to_html
 
 TERMINAL = Path(__file__).parents[3] / "shared" / "data" / "terminal"
 
@@ -49,6 +49,14 @@ PIECES = st.sampled_from(
         "\x1b[1E",
         "\x1b[2K",
         "\x1b[1G",
+        "\x1b[A",
+        "\x1b[2B",
+        "\x1b[3F",
+        "\x1b[9C",
+        "\x1b[2D",
+        "\x1b[J",
+        "\x1b[40G",
+        "https://x.example/a(b).",
         "\x1bP",
         "\x1b_",
         "\x1b(B",
@@ -83,6 +91,10 @@ class Reader(HTMLParser):
             assert re.match("https?://", given["href"] or "", re.IGNORECASE)
         else:
             assert tag in ("span", "bdi")
+            if re.fullmatch("-?[0-9]+", given.get("data-at") or ""):
+                assert set(given) == {"data-at"}
+                self.open.append(tag)
+                return
             assert set(given) == {"class"}
             assert re.fullmatch("bidi|(?:(?:b?[gx]|bg|f|x|bx)?[0-9]{0,3}[BDIUSN]?(?: |$))+", given["class"] or "-")
         self.open.append(tag)
@@ -246,11 +258,40 @@ def test_a_link_to_anywhere_else_is_text(target: str) -> None:
         ("\b\bx", "x"),
         ("one\x1b[1Etwo\rT", "one\nTwo"),
         ("a\r\nb\rc", "a\nc"),
+        ("a\x1b[3Cb\x1b[2Dc", "a  cb"),
+        ("\x1b[5Gx\x1b[Gy", "y   x"),
+        ("\x1b[900Gx", " " * 500 + "x"),
     ],
 )
 def test_what_a_terminal_overwrites_is_overwritten(message: str, text: str) -> None:
     assert strip(message) == text
     assert read(to_html(message)[0]) == text
+
+
+@pytest.mark.parametrize(
+    ("message", "html", "moves"),
+    [
+        ("a\x1b[A", "a", "-1"),
+        ("\x1b[1Aabove\x1b[1B", '<span data-at="-1">above</span>', "0"),
+        ("\x1b[1A\x1b[2K\rdone\x1b[1Enext", '<span data-at="-1">done\n</span><span data-at="0">next</span>', "0"),
+        ("\x1b[3Fx", '<span data-at="-3">x</span>', "-3"),
+        ("\x1b[2K\x1b[1A\x1b[2K\x1b[G", '<span data-at="-1"></span><span data-at="0"></span>', "-1"),
+        ("\x1b[2A\x1b[J", '<span data-at="-2"></span>', "-2,-1"),
+        ("x\x1b[J", "x", "0,1"),
+        ("\x1b[31m\x1b[2Ared\x1b[2B", '<span data-at="-2"><span class="f1">red</span></span>', "0"),
+        ("\x1b[99999999999A<b>", '<span data-at="-200">&lt;b&gt;</span>', "-200"),
+        ("\x1b[2J\x1b[Hx", "x", ""),
+    ],
+)
+def test_a_line_that_moves_up_comes_out_as_its_rows(message: str, html: str, moves: str) -> None:
+    rendered = render(message)
+    assert (rendered.html, rendered.moves) == (html, moves)
+    assert read(html) == strip(message)
+
+
+@given(MESSAGES)
+def test_where_a_line_leaves_the_cursor_is_a_number_or_two(message: str) -> None:
+    assert re.fullmatch("|-?[0-9]{1,3}(?:,-?[0-9]{1,3})?", render(message).moves)
 
 
 def test_overwriting_keeps_each_character_s_own_colour() -> None:
@@ -283,6 +324,11 @@ def test_tabs_stay() -> None:
         "\u202e" * 65000,
         "\x1b[1;31" * 9000,
         "a\x08" * 32000,
+        "\x1b[500Gx\x1b[1A" * 6000,
+        "\x1b[1A\x1b[J" * 9000,
+        "\x1b[1Ax\x1b[1By\x1b[J" * 5000,
+        "http://x.example/" + ")" * 65000,
+        "http://x. " * 6500,
     ],
     ids=lambda message: repr(message[-12:]),
 )
@@ -296,7 +342,11 @@ def test_no_line_is_slow(message: str) -> None:
 # What a reader of each recording must find, and the last line that its progress left.
 RECORDED = {
     "curl.sh": ["$ curl -o /tmp/file.txt https://example.com/file.txt", "100   170  100   170    0     0    105"],
-    "docker-pull.sh": ["07e62ecb726a: Preparing", "9a5a7e9: digest: sha256:e0271b89d75b4bf43d89eda0de850770f8f0a026"],
+    "docker-pull.sh": [
+        "07e62ecb726a: Preparing",
+        "07e62ecb726a: Layer already exists \n331743f747fb: Layer already exists",
+        "9a5a7e9: digest: sha256:e0271b89d75b4bf43d89eda0de850770f8f0a026",
+    ],
     "playwright.sh": ["Running 8 tests using 1 worker", "✓  1 [chromium]", "Finished test run: passed", "7 passed"],
     "rustfmt.sh": ["- use std::collections::HashMap;", "+use std::collections::HashMap;", " use std::path;"],
 }

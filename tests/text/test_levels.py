@@ -39,6 +39,8 @@ W0607 12:00:00.123456 1234 file.go:1] msg
 {"level":40,"time":1531171074631,"msg":"x"}
 <4>warm
 ##[warning]x
+##vso[task.logissue type=warning;sourcepath=a.cs;linenumber=1]x
+2024-05-01T10:00:00.1234567Z ##[warning]x
 """,
     "error": r"""
 ERROR no luck
@@ -57,6 +59,9 @@ ts=2024-01-01T00:00:00Z caller=main.go:1 level=error msg=x
 E: Unable to locate package
 npm ERR! code ENOENT
 ##[error]no luck
+2024-05-01T10:00:00.1234567Z ##[error]no luck
+##vso[task.logissue type=error]no luck
+::error file=C:\a.py,line=1::no luck
 ::error file=a.py,line=1::no luck
 src/foo.c:12:3: error: no luck
 src/foo.c:12:3: fatal error: no such file
@@ -204,3 +209,8 @@ def test_a_log_without_levels_is_information_but_for_what_says_alert() -> None:
     assert counts["critical"] == sum("logrotate: ALERT " in line for line in lines)
     assert counts["info"] + counts["critical"] + counts["warning"] == 2000
     assert counts["warning"] == 2
+
+
+@pytest.mark.parametrize("unseen", ["\x1b[31m", "\x1b[1;31m\x1b[K", "\x1b_bk;t=1706575117741\x07"])
+def test_what_is_not_seen_says_nothing(unseen: str) -> None:
+    assert LEVELS[detect_level(f"{unseen}ERROR no luck")] == "error"

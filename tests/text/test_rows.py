@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runs_dashboard.models.log_reading import Entry
 from runs_dashboard.text import ansi
-from runs_dashboard.text.rows import log_row_html
+from runs_dashboard.text.rows import log_row_html, step_head_html
 
 AT = datetime(2026, 3, 29, 0, 59, 59, 999_400, tzinfo=UTC)
 
@@ -57,7 +57,9 @@ def test_the_clock_is_the_readers_and_the_instant_is_utc(zone: str, clock: str) 
         ({"level": 1}, "<i></i>"),
         ({"level": 4}, '<i title="critical">C</i>'),
         ({"stream": "stderr"}, '<i title="stderr">·</i>'),
-        ({"stream": "stderr", "level": 3}, '<i title="error">E</i>'),
+        ({"stream": "stderr", "level": 3}, '<i title="error, stderr">E</i>'),
+        ({"is_system": True, "stream": None}, '<i title="written by Runs Dashboard">◆</i>'),
+        ({"is_system": True, "level": 2}, '<i title="warning, written by Runs Dashboard">W</i>'),
     ],
 )
 def test_a_level_is_a_letter_and_quiet_standard_error_a_dot(changes: dict[str, Any], mark: str) -> None:
@@ -77,7 +79,46 @@ def test_a_colour_goes_on_into_the_next_line() -> None:
     assert state == ansi.PLAIN
 
 
-@given(st.text(), st.text(max_size=30), st.integers(0, 4), st.booleans())
+@pytest.mark.parametrize(
+    ("message", "changes", "mark"),
+    [
+        ("::group::Build <b>", {}, ' data-fold="group"'),
+        ("plain", {"attempt": 2}, ' data-step="load" data-attempt="2"'),
+        ("\x1b[2Ax", {}, ' data-move="-2"'),
+        ('{"a": 1}', {}, " data-json>"),
+        ('INFO {"a": 1}', {}, " data-json>"),
+        ("[[1], [2]]", {}, " data-json>"),
+    ],
+)
+def test_a_row_says_what_its_line_is_to_others(message: str, changes: dict[str, Any], mark: str) -> None:
+    assert mark in log_row_html(entry(message, **changes))[0]
+
+
+@pytest.mark.parametrize("message", ["plain", "}", "func {", "[INFO] x]", '{"cut": 1', "--- a/x"])
+def test_most_rows_say_nothing(message: str) -> None:
+    assert re.search("data-(?:fold|move|json|attempt)", log_row_html(entry(message))[0]) is None
+
+
+def test_a_markers_sign_is_told_apart_and_its_name_is_text() -> None:
+    row, state = log_row_html(entry("\x1b[31m::group::Build <b>"))
+    assert '<span><span class="cmd">::group::</span><span class="f1">Build &lt;b&gt;</span></span>' in row
+    assert state.foreground == "f1"
+
+
+def test_a_step_is_named_with_its_attempt() -> None:
+    assert step_head_html("load", 1) == '<div class="step-head" data-head="load">Step load</div>'
+    assert step_head_html("<b>", 2) == ('<div class="step-head" data-head="&lt;b&gt;">Step &lt;b&gt; · attempt 2</div>')
+
+
+MESSAGES = st.one_of(
+    st.text(),
+    st.lists(
+        st.sampled_from(["::group::", "::error ", "--- ", "##vso[task.x ", "]", "\x1b[A", "\r", "<i>", '"', "}"])
+    ).map("".join),
+)
+
+
+@given(MESSAGES, st.text(max_size=30), st.integers(0, 4), st.booleans())
 def test_whatever_a_line_says_a_row_is_one_element_of_known_tags(
     message: str, action: str, level: int, is_open: bool
 ) -> None:
@@ -86,4 +127,5 @@ def test_whatever_a_line_says_a_row_is_one_element_of_known_tags(
     assert tags <= {"div", "a", "time", "i", "span", "bdi"}
     assert row.count("<div ") == row.count("</div>") == 1
     attributes = set(re.findall(r'\s([a-z-]+)="', re.sub(r'="[^"]*"', '="', row)))
-    assert attributes <= {"id", "class", "data-step", "href", "datetime", "title", "rel", "target"}
+    known = {"id", "class", "data-step", "href", "datetime", "title", "rel", "target"}
+    assert attributes <= known | {"data-fold", "data-move", "data-at"}

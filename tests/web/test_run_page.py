@@ -156,8 +156,8 @@ def test_the_log_can_be_one_steps_and_one_levels(client: Client, tenant: Tenant)
     assert tail is not None
     assert "step=load&level=warning%2Cerror%2Ccritical" in tail.attrs["hx-sse:connect"]
     assert [head.text for head in Page(client.get(f"/runs/{run.uid}/")).find("div", class_="step-head")] == [
-        "fetch",
-        "load",
+        "Step fetch",
+        "Step load",
     ]
 
 
