@@ -23,6 +23,7 @@ from .tenant import Tenant, TenantRequired
 from .tracked import EndUser, LogMetadata, Payload, RunTag, TrackedData
 from .user import Membership, Role, User
 from .view import SavedView, ViewRefused
+from .waiting import explain_waiting
 from .webhook import WebhookSecret, is_timely
 from .worker import Worker
 
@@ -85,6 +86,7 @@ __all__ = [
     "append",
     "append_system",
     "drop_dead_parts",
+    "explain_waiting",
     "find_in_log",
     "find_line",
     "index_pending",

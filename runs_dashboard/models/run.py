@@ -18,6 +18,7 @@ from .reporting import Reportable
 from .retrying import Retryable
 from .stopping import Stoppable
 from .tenant import TenantQuerySet, TenantRow, tenant_managers
+from .waiting import explain_waiting
 from .working import Workable, WorkQuerySet
 
 if TYPE_CHECKING:
@@ -258,6 +259,11 @@ class Run(Workable, Reportable, Stoppable, Retryable, Leased, TenantRow):
     def duration_ms(self) -> int | None:
         """From start to end, or to now while it lives; None before it started."""
         return measure_ms(self.started_at, self.finished_at)
+
+    @property
+    def waiting_reason(self) -> str:
+        """Why it waits in the queue; empty once it does not. For many runs at once: explain_waiting."""
+        return explain_waiting([self]).get(self.pk, "")
 
     @property
     def has_steps(self) -> bool:

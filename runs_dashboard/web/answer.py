@@ -12,7 +12,6 @@ from ..models import Run, Status
 if TYPE_CHECKING:
     from .timeline import StepLine, Timeline
 
-QUEUE_LIMIT = 1_000  # places counted
 RUNGS = (("requested", "Requested"), ("signal", "Signal sent"), ("grace", "Grace"), ("kill", "Killed"))
 
 
@@ -47,7 +46,7 @@ def answer(run: Run, timeline: Timeline) -> Answer:
         case Status.FAILED:
             return Answer(f"{run.flow} failed")
         case Status.QUEUED:
-            return Answer(f"{run.flow} waits to start", note=_queue_note(run))
+            return Answer(f"{run.flow} waits to start", note=run.waiting_reason)
         case Status.RUNNING:
             text = f"{run.flow} runs" + (f", {of}" if of else "")
             note = "Reported by its own engine." if run.is_external else ""
@@ -64,24 +63,6 @@ def answer(run: Run, timeline: Timeline) -> Answer:
 def _at_work(timeline: Timeline) -> StepLine | None:
     live = [line for line in timeline.lines if line.has_run and line.status in (Status.RUNNING, Status.PAUSED)]
     return live[-1] if live else None
-
-
-def _queue_note(run: Run) -> str:
-    ahead = (
-        Run.objects.of(run.tenant_id)
-        .filter(status=Status.QUEUED, is_external=False, queued_at__lt=run.queued_at)
-        .order_by()[:QUEUE_LIMIT]
-        .count()
-    )
-    if run.is_external:
-        return "Its own engine has not reported it yet."
-    said = (
-        "It is the next in the queue." if not ahead else f"{ahead} run{' waits' if ahead == 1 else 's wait'} before it."
-    )
-    if run.flow.concurrency:
-        times = "one run" if run.flow.concurrency == 1 else f"{run.flow.concurrency} runs"
-        said += f" The flow runs {times} at a time."
-    return said
 
 
 def _approval_note(run: Run, line: StepLine | None) -> str:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 
-from ..models import Status
+from ..models import Status, explain_waiting
 from ..templatetags.dashboard import icon, moment, shown_status, state, trigger_icon
 from ..text.ansi import strip
 from .columns import FIXED, USUAL
@@ -93,6 +93,7 @@ class RunTable(tables.Table):
         super().__init__(rows, exclude=rest, sequence=shown, attrs=attrs)
         self.has_ticks, self.is_newest_first = has_ticks, is_newest_first
         self.width = len(shown)
+        self.waiting = explain_waiting(rows)
         self.address = reverse("run_list")
 
     def made_rows(self) -> Iterator[Line]:
@@ -135,11 +136,16 @@ class RunTable(tables.Table):
             text = strip(record.error)[:ERROR_SHOWN]
             text = f"{record.error_step}: {text}" if record.error_step else text
             return format_html('<p class="sub err cut" title="{}">{}</p>', text, text)
+        if record.pk in self.waiting:
+            text = self.waiting[record.pk]
+            return format_html('<p class="sub cut" title="{}">{}</p>', text, text)
         said = [f"v{record.version.number}"]
         if record.attempt > 1:
             said.append(f"try {record.attempt}")
         if record.status in (Status.RUNNING, Status.PAUSED) and record.step_count:
             said.append(f"step {min(record.steps_done + 1, record.step_count)} of {record.step_count}")
+        if record.status == Status.PAUSED:
+            said.append("waits for approval")
         if record.status == Status.STOPPED and record.error:
             said.append(strip(record.error)[:ERROR_SHOWN])
         return format_html('<p class="sub cut">{}</p>', " · ".join(said))

@@ -37,6 +37,7 @@ urlpatterns = [
     path("downloads/<uuid:download>/", downloads.download_content, name="download_content"),
     path("downloads/<uuid:download>/again/", downloads.download_again, name="download_again"),
     # What open pages ask for, and what is done to many: beside the tree above, where any word may be a run's id.
+    path("export/runs.csv", runs.run_list_csv, name="run_list_csv"),
     path("live/runs/", runs.run_list_live, name="run_list_live"),
     path("bulk/runs/", bulk.act_on_runs, name="act_on_runs"),
     path("live/downloads/", downloads.download_list_live, name="download_list_live"),

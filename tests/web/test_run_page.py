@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from django.utils import timezone
 
-from runs_dashboard.models import LIVE, Payload, Run, Status, Step, append_system
+from runs_dashboard.models import LIVE, Payload, Run, Status, Step, Worker, append_system
 
 from ..models.runs import ENGINE, actor, claim, make_flow, make_run
 from .making import write_log
@@ -218,9 +219,12 @@ def test_payloads_have_a_page_of_their_own(client: Client, tenant: Tenant) -> No
 
 def test_a_queued_run_says_what_it_waits_for(client: Client, tenant: Tenant) -> None:
     flow = make_flow(tenant, extra="concurrency: 1")
-    make_run(flow)
-    page = Page(client.get(f"/runs/{make_run(flow).uid}/"))
-    assert "1 run waits before it. The flow runs one run at a time." in page.source
+    claim(make_run(flow))
+    run = make_run(flow)
+    assert "No worker is alive: nothing executes runs now." in Page(client.get(f"/runs/{run.uid}/")).source
+    Worker.objects.create(name="w", host="h", pid=1, slots=2, seen_at=timezone.now())
+    for address in (f"/runs/{run.uid}/", "/runs/"):
+        assert "Behind 1 run of this flow, which runs one at a time." in Page(client.get(address)).source
 
 
 def test_a_paused_run_says_who_is_asked_for_what(client: Client, tenant: Tenant) -> None:

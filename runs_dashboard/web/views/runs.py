@@ -7,7 +7,9 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from django.core.handlers.asgi import ASGIRequest
 from django.db.models import Prefetch
+from django.http import StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -15,19 +17,21 @@ from django.utils.datastructures import MultiValueDict
 from django.views.decorators.http import require_GET
 
 from ...filters import RunFilter
-from ...models import LIVE, Role, Run, RunTag, Status, TrackedData
+from ...models import LIVE, AuditEntry, Role, Run, RunTag, Status, TrackedData
 from ...text.run_query import parse
 from ..access import needs, read_text
 from ..columns import OPTIONAL, density, shown_columns
 from ..counts import TABS, count_statuses, sum_up
 from ..keyset import Cursor, cut_page
 from ..question_form import QuestionForm
+from ..run_file import LIMIT, write_csv, write_csv_async
 from ..run_question import RunQuestion
 from ..tables import SHOWN_KEYS, RunTable
 from ..view_menu import ViewMenu, find_start
 
 if TYPE_CHECKING:
     from django.http import HttpResponse
+    from django.http.response import HttpResponseBase
 
     from ...models.run import RunQuerySet
     from ..access import MemberRequest
@@ -82,6 +86,7 @@ def run_list(request: MemberRequest) -> HttpResponse:
         "density": density(request.user),
         "here": f"{request.path}?{question.address(columns='')}",
         "views": ViewMenu(request, question),
+        "file_limit": LIMIT,
         "page": page,
         "is_newest_first": is_newest_first,
         "tabs": _tabs(request, question, is_valid=is_valid),
@@ -121,6 +126,22 @@ def run_list_live(request: MemberRequest) -> HttpResponse:
         "as_of": timezone.now(),
     }
     return render(request, "runs/_live.html", context)
+
+
+@require_GET
+@needs(Role.VIEWER)
+def run_list_csv(request: MemberRequest) -> HttpResponseBase:
+    """The runs that the address asks for, as a file; who took it is in the trail."""
+    question = RunQuestion(request.GET)
+    found = _filter(request, question)
+    if not found.is_valid():
+        return redirect(f"{reverse('run_list')}?{question.address()}")  # which says what is wrong
+    AuditEntry.record("run.list_download", request.membership, by=request.actor, query=question.text)
+    write = write_csv_async if isinstance(request, ASGIRequest) else write_csv
+    body: Any = write(found.qs, is_newest_first=question.is_newest_first)
+    name = f"runs-{timezone.localtime():%Y-%m-%d-%H%M}.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return StreamingHttpResponse(body, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _has_ticks(request: MemberRequest) -> bool:
