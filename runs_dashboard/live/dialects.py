@@ -38,6 +38,11 @@ class Dialect(Protocol):
     @property
     def levels(self) -> frozenset[int]: ...
 
+    @property
+    def may_skip(self) -> bool:
+        """Whether a viewer who is far behind may be told of lines instead of being sent them."""
+        ...
+
     def render(self, entries: Sequence[Entry], colours: Colours) -> bytes:
         """Whole events for the wanted ones of these entries; empty if none is wanted."""
 
@@ -49,6 +54,18 @@ def event(line: int, data: str, name: str = "") -> bytes:
         fields.append(f"event: {name}")
     fields += [f"data: {part}" for part in _LINE_BREAK.split(data)]
     return ("\n".join(fields) + "\n\n").encode()
+
+
+def skip_event(first: int, last: int) -> bytes:
+    """The row of a page that stands for lines `first` to `last`: how many were not sent, and the way to them."""
+    count = last - first + 1
+    row = (
+        f'<div class="cut-row" data-cut="skipped" data-first="{first}" data-last="{last}">'
+        f"<span><strong>{count:,}</strong> line{'s' if count > 1 else ''} not sent:"
+        " they came faster than a page can show them</span>"
+        f'<a href="?from={first}#log">from line {first:,}</a></div>'
+    )
+    return event(last, row)
 
 
 def end_event(line: int, status: str) -> bytes:
@@ -63,6 +80,11 @@ class PageDialect:
     zone: tzinfo
     step: str = ""
     levels: frozenset[int] = frozenset()
+
+    @property
+    def may_skip(self) -> bool:
+        """Nobody reads thousands of lines a second; of those that a reader has filtered none is left out."""
+        return not (self.step or self.levels)
 
     def render(self, entries: Sequence[Entry], colours: Colours) -> bytes:
         rows = []
@@ -86,6 +108,7 @@ class ApiDialect:
     run_uid: str
     step: str = field(default="", init=False)
     levels: frozenset[int] = field(default=frozenset(), init=False)
+    may_skip: bool = field(default=False, init=False)
 
     def render(self, entries: Sequence[Entry], colours: Colours) -> bytes:
         return b"".join(

@@ -246,7 +246,7 @@ class Hub:
             for dialect, feed in list(channel.feeds.items()):
                 data = news.rendered.get(dialect)
                 for viewer in list(feed.viewers):
-                    if data is None:  # it joined while the thread was reading
+                    if data is None:  # it joined while the thread was reading, or it must have what others skip
                         viewer.fall_behind()
                     else:
                         viewer.put(Batch(first, news.last, data))

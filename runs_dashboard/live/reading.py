@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from django.db import connections
 
 from ..models import FINAL, Entry, LogView, Run
+from .dialects import skip_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,6 +24,7 @@ THREADS = 4
 BATCH_LINES = 500  # of one event
 BATCH_CHARACTERS = 256 * 1024  # of one event, about
 SCAN_LINES = 50_000  # looked through in one go where few of them are wanted
+FAR_LINES = 2_000  # further behind, a page is sent the newest lines and told how many lie before them
 Answer = TypeVar("Answer")
 
 _threads = ThreadPoolExecutor(THREADS, thread_name_prefix="live")
@@ -75,12 +77,27 @@ def read_entries(
 
 def read_rendered(run: Run, after: int, until: int, dialect: Dialect, colours: Colours) -> tuple[bytes, int]:
     """What a viewer who is behind is sent next, and the number that it reaches. `colours` is carried on."""
-    entries, last = read_entries(run, after, until, step=dialect.step, levels=dialect.levels)
-    return dialect.render(entries, colours), last
+    start = _place(after, until, [dialect])
+    entries, last = read_entries(run, start, until, step=dialect.step, levels=dialect.levels)
+    return _tell(dialect, after, start, entries, colours), last
+
+
+def _place(after: int, until: int, dialects: Iterable[Dialect]) -> int:
+    """The line after which to read on: further on where the way is long and one of the dialects may skip."""
+    is_far = until - after > FAR_LINES and any(dialect.may_skip for dialect in dialects)
+    return until - BATCH_LINES if is_far else after
+
+
+def _tell(dialect: Dialect, after: int, start: int, entries: list[Entry], colours: Colours) -> bytes:
+    if start == after:
+        return dialect.render(entries, colours)
+    colours.clear()  # what look the lines between left, nobody has read
+    return skip_event(after + 1, start) + dialect.render(entries, colours)
 
 
 class News(NamedTuple):
-    """What one look found of a run. `rendered` covers the numbers up to `last` for each dialect asked for."""
+    """What one look found of a run. `rendered` covers the numbers up to `last`, for each dialect asked for that does
+    not have to be sent more than was read."""
 
     head: Head | None  # None: the run is gone
     last: int
@@ -96,7 +113,12 @@ def read_news(asked: list[tuple[Run, int, list[tuple[Dialect, Colours]]]]) -> di
         rendered: dict[Dialect, bytes] = {}
         last = head.line_count if head else after  # nobody wants the lines: they count as seen
         if head and feeds and head.line_count > after:
-            entries, last = read_entries(run, after, head.line_count)
-            rendered = {dialect: dialect.render(entries, colours) for dialect, colours in feeds}
+            start = _place(after, head.line_count, (dialect for dialect, _ in feeds))
+            entries, last = read_entries(run, start, head.line_count)
+            rendered = {
+                dialect: _tell(dialect, after, start, entries, colours)
+                for dialect, colours in feeds
+                if dialect.may_skip or start == after
+            }
         news[run.pk] = News(head, max(last, after), rendered)
     return news

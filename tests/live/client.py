@@ -20,12 +20,20 @@ class Event:
 
     @property
     def lines(self) -> list[int]:
-        """The numbers of the log lines in it, in either dialect."""
+        """The numbers of the log lines in it, in either dialect, and of those that it says were not sent."""
         if self.name:
             return []
         if self.data.startswith("{"):
             return [json.loads(self.data)["line"]]
+        if self.skipped is not None:
+            return list(self.skipped)
         return [int(number) for number in re.findall(r'id="L(\d+)"', self.data)]
+
+    @property
+    def skipped(self) -> range | None:
+        """The lines that it stands for, if it is the row that says so."""
+        found = re.match(r'<div class="cut-row" data-cut="skipped" data-first="(\d+)" data-last="(\d+)">', self.data)
+        return range(int(found[1]), int(found[2]) + 1) if found else None
 
 
 @dataclass

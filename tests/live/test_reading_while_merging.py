@@ -50,14 +50,14 @@ def test_a_download_goes_on_after_a_merge(unsealed: tuple[Run, Step], taken: int
 def test_looking_back_over_a_merge_doubles_nothing(unsealed: tuple[Run, Step], monkeypatch: pytest.MonkeyPatch) -> None:
     run, step = unsealed
     view = LogView(run)
-    walk = view._rows_back
+    walk = view.rows_back
 
-    def merge_after_two(rows):
-        for number, row in enumerate(walk(rows)):
+    def merge_after_two(line):
+        for number, row in enumerate(walk(line)):
             yield row
             if number == 1:
                 seal(run, step)
 
-    monkeypatch.setattr(view, "_rows_back", merge_after_two)
+    monkeypatch.setattr(view, "rows_back", merge_after_two)
 
     assert [entry.line for entry in view.before(limit=TOTAL)] == list(range(1, TOTAL + 1))
