@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import models
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CHUNKS_AT_ONCE = 1_000  # read by one call
 FRESH_AT_ONCE = 50_000  # chunks that the index lacks, in one call
 IDS_AT_ONCE = 500  # in one statement
+READ_AHEAD = 8  # chunks in one statement
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 and 9999
 END = 2**63 - 1
@@ -67,6 +68,7 @@ class _Span(NamedTuple):
 
     last: Key
     first_line: int
+    pk: int
 
 
 def search_logs(
@@ -141,6 +143,8 @@ class _Search:
         self.todo: list[tuple[tuple[int, ...], _Span]] = []  # a heap, newest first
         self.floor: Key | None = None  # below it chunks that the index lacks are not even listed
         self.seen: set[tuple[int, int]] = set()
+        self.ahead: dict[int, tuple[Any, ...]] = {}  # chunks that were read and not yet looked into
+        self.ahead_count = 1
         self._list()
 
     def _list(self) -> None:
@@ -214,9 +218,7 @@ class _Search:
         return spans
 
     def _read(self, span: _Span) -> None:
-        # By its lines, not by its number: it may have been merged into another chunk since it was named.
-        rows = LogChunk.objects.of(self.tenant).filter(run=span.last.run, first_line__lte=span.first_line)
-        row = rows.order_by("-first_line").values_list(*CHUNK_FIELDS).first()
+        row = self._fetch(span)
         if row is None:
             return
         self.chunks_read += 1
@@ -231,6 +233,21 @@ class _Search:
         self.seen.update(key[1:] for key in newest)
         self.found += [(key, chunk.entry(key.line)) for key in newest]
         self.found = heapq.nlargest(self.limit + 1, self.found, key=lambda hit: hit[0])
+
+    def _fetch(self, span: _Span) -> tuple[Any, ...] | None:
+        """The chunk that has the span's lines, with those that are likely to be next read in the same statement."""
+        chunks = LogChunk.objects.of(self.tenant)
+        if span.pk not in self.ahead:
+            near = [span, *(one for _, one in heapq.nsmallest(self.ahead_count - 1, self.todo))]
+            self.ahead_count = min(self.ahead_count * 2, READ_AHEAD)
+            found = chunks.filter(pk__in=[one.pk for one in near]).values_list("pk", *CHUNK_FIELDS)
+            self.ahead = {pk: tuple(row) for pk, *row in found}
+        row = self.ahead.pop(span.pk, None)
+        if row is not None:
+            return row
+        # By its lines, as its number is gone: it has been merged into another chunk since it was named, or deleted.
+        rows = chunks.filter(run=span.last.run, first_line__lte=span.first_line)
+        return rows.order_by("-first_line").values_list(*CHUNK_FIELDS).first()
 
     def page(self, until: Key | None = None, *, is_stuck: bool = False) -> SearchPage:
         """until: what is left begins here, and nothing below is final."""
@@ -254,10 +271,10 @@ class _Search:
 
 
 def _read_spans(chunks: models.QuerySet) -> list[_Span]:
-    rows = chunks.values_list("last_at", "run_id", "first_line", "line_count")
+    rows = chunks.values_list("last_at", "run_id", "first_line", "line_count", "pk")
     return [
-        _Span(Key(_milliseconds(last_at), run, first_line + line_count - 1), first_line)
-        for last_at, run, first_line, line_count in rows
+        _Span(Key(_milliseconds(last_at), run, first_line + line_count - 1), first_line, pk)
+        for last_at, run, first_line, line_count, pk in rows
     ]
 
 
