@@ -1,14 +1,15 @@
 """The look of printed text: what SGR sequences (ECMA-48, 8.3.117) make of it, as names of CSS classes.
 
 f0..f15 and bg0..bg15 are the sixteen colours, x16..x255 and bx16..bx255 the others (true colour as its nearest),
-B bold, D dim, I italic, U underlined, S struck, N inverse (its colours already swapped).
+B bold, D dim, I italic, U underlined, S struck, N inverse (its colours already swapped). Text on a ground of its own
+has the ink of the ground, or one of r16..r255: the colour as printed.
 """
 
 import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from .palette import nearest
+from .palette import choose_text, nearest
 
 _BOLD, _DIM, _ITALIC, _UNDERLINED, _STRUCK, _INVERSE = (1 << bit for bit in range(6))
 _FLAG_CLASSES = "BDIUSN"
@@ -94,6 +95,11 @@ def get_classes(foreground: str, background: str, flags: int) -> str:
     """The CSS classes of a look, inverse already swapped."""
     if flags & _INVERSE:
         foreground, background = _swap(background), _swap(foreground)
+    if background or flags & _INVERSE:
+        foreground = choose_text(foreground, background) if foreground else ""
+        flags &= ~_DIM
+    elif foreground.startswith("x"):
+        flags &= ~_DIM  # it has just the contrast that it needs
     names = [name for name in (foreground, background) if name]
     names += [name for bit, name in enumerate(_FLAG_CLASSES) if flags >> bit & 1]
     return " ".join(names)

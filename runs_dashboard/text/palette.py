@@ -12,6 +12,8 @@ _LEVELS = (0, 95, 135, 175, 215, 255)
 _LIGHT_SLAB = (252, 252, 249)
 _DARK_SLAB = (17, 19, 27)
 _CONTRAST = 4.5
+# Dim text: as near to the slab as the contrast allows, of each of the sixteen colours in per cent.
+_DIM_SHARES = (100, 88, 88, 88, 88, 88, 88, 75, 88, 82, 82, 82, 82, 82, 82, 75)
 
 Colour = tuple[int, int, int]
 
@@ -38,21 +40,39 @@ def nearest(red: int, green: int, blue: int) -> int:
     return min(16 + 36 * cube[0] + 6 * cube[1] + cube[2], grey, key=distance)
 
 
+def choose_text(text: str, ground: str) -> str:
+    """The class for text of a colour on a ground of another, both classes: empty where the ground's own ink is better.
+
+    Two colours that each stand out on the slab need not stand out on each other; of the sixteen nothing else is known,
+    as their look is the theme's. Of the others the text keeps its colour where that can be read, exactly as printed.
+    """
+    if text.startswith("x") and ground.startswith("bx"):
+        number = int(text[1:])
+        if _contrast(get_colour(number), get_colour(int(ground[2:]))) >= _CONTRAST:
+            return f"r{number}"
+    return ""
+
+
 def ansi_css() -> str:
     """The style sheet of all colour classes; a text colour is shifted until it can be read on either slab."""
     rules = [".N { background: var(--a7); color: var(--slab); }"]
-    # Text without a colour of its own must be readable on a coloured ground; the text colours come after.
+    # Text on a coloured ground has the ink that can be read there (see choose_text).
     rules += [f".bg{n} {{ background: var(--a{n}); color: var(--slab); }}" for n in range(16)]
     for n in range(16, 256):
         ground = get_colour(n)
         rules.append(f".bx{n} {{ background: {_write(ground)}; color: {_choose_ink(ground)}; }}")
+    rules += [f".r{n} {{ color: {_write(get_colour(n))}; }}" for n in range(16, 256)]
+    rules += [".D { color: var(--a8); }"]
     rules += [f".f{n} {{ color: var(--a{n}); }}" for n in range(16)]
+    rules += [
+        f".f{n}.D {{ color: color-mix(in oklab, var(--a{n}) {share}%, var(--slab)); }}"
+        for n, share in enumerate(_DIM_SHARES)
+    ]
     for n in range(16, 256):
         light, dark = _shift(get_colour(n), _LIGHT_SLAB, 0), _shift(get_colour(n), _DARK_SLAB, 255)
         rules.append(f".x{n} {{ color: light-dark({_write(light)}, {_write(dark)}); }}")
     rules += [
         ".B { font-weight: 700; }",
-        ".D { opacity: .75; }",
         ".I { font-style: italic; }",
         ".U { text-decoration: underline; }",
         ".S { text-decoration: line-through; }",

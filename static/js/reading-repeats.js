@@ -5,7 +5,7 @@ const SAME = 3; // neighbours that are a repeat
 
 // What varies between lines that say the same: first times and ids, then numbers.
 const TIMES =
-  /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b0x[0-9a-f]+\b|\b\d{1,4}[-/.]\d\d?[-/.]\d{1,4}\b|\d\d?:\d\d(?::\d\d)?(?:[.,]\d+)?|\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{6,}\b|\d{10,}/gi;
+  /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b0x[0-9a-f]+\b|\b\d{1,4}[-/.]\d\d?[-/.]\d{1,4}\b|\d\d?:\d\d(?::\d\d)?(?:[.,]\d+)?|\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{6,}\b|\[\d+\]|\d{10,}/gi;
 const NUMBERS = /\d+(?:\.\d+)?/g;
 
 function makeRepeats(reading) {

@@ -96,7 +96,7 @@ class Reader(HTMLParser):
                 self.open.append(tag)
                 return
             assert set(given) == {"class"}
-            assert re.fullmatch("bidi|(?:(?:b?[gx]|bg|f|x|bx)?[0-9]{0,3}[BDIUSN]?(?: |$))+", given["class"] or "-")
+            assert re.fullmatch("bidi|(?:(?:b?[gx]|bg|f|x|bx|r)?[0-9]{0,3}[BDIUSN]?(?: |$))+", given["class"] or "-")
         self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -141,8 +141,11 @@ def test_plain_text_is_only_escaped(text: str) -> None:
         ("a < b & \"c\" 'd'", "a &lt; b &amp; &quot;c&quot; &#x27;d&#x27;"),
         ("\x1b[31mred\x1b[0m plain", '<span class="f1">red</span> plain'),
         ("\x1b[1;4;92mx\x1b[22mx\x1b[m", '<span class="f10 B U">x</span><span class="f10 U">x</span>'),
-        ("\x1b[2;3;9;41mx\x1b[49;39;0mx", '<span class="bg1 D I S">x</span>x'),
-        ("\x1b[38;5;9mx\x1b[48;5;208mx", '<span class="f9">x</span><span class="f9 bx208">x</span>'),
+        ("\x1b[2;3;9;41mx\x1b[49;39;0mx", '<span class="bg1 I S">x</span>x'),
+        ("\x1b[2;31mx\x1b[39mx", '<span class="f1 D">x</span><span class="D">x</span>'),
+        ("\x1b[37;41mx\x1b[7;49mx", '<span class="bg1">x</span><span class="bg7 N">x</span>'),
+        ("\x1b[38;5;231;48;5;52mx\x1b[38;5;53mx", '<span class="r231 bx52">x</span><span class="bx52">x</span>'),
+        ("\x1b[38;5;9mx\x1b[48;5;208mx", '<span class="f9">x</span><span class="bx208">x</span>'),
         ("\x1b[38;2;255;0;0mx", '<span class="x196">x</span>'),
         ("\x1b[38:2::255:0:0mx", '<span class="x196">x</span>'),
         ("\x1b[38:2:255:0:0mx", '<span class="x196">x</span>'),
@@ -150,7 +153,7 @@ def test_plain_text_is_only_escaped(text: str) -> None:
         ("\x1b[58;5;1;32mx", '<span class="f2">x</span>'),
         ("\x1b[38mx\x1b[38;5mx\x1b[38;5;999mx", "xxx"),
         ("\x1b[7;31mx", '<span class="bg1 N">x</span>'),
-        ("\x1b[7;31;102mx\x1b[27mx", '<span class="f10 bg1 N">x</span><span class="f1 bg10">x</span>'),
+        ("\x1b[7;31;102mx\x1b[27mx", '<span class="bg1 N">x</span><span class="bg10">x</span>'),
         ("\x9b31mx", '<span class="f1">x</span>'),
         ("\x1b[31m<script>\x1b[0m", '<span class="f1">&lt;script&gt;</span>'),
         ("<scr\x1b[31mipt>", '&lt;scr<span class="f1">ipt&gt;</span>'),

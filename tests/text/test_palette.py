@@ -1,12 +1,16 @@
 """Every colour class has a rule, and can be read."""
 
+import math
 import re
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runs_dashboard.text.palette import ansi_css, get_colour, nearest
+from runs_dashboard.text.palette import ansi_css, choose_text, get_colour, nearest
+
+from ..web.test_contrast import TOKENS, luminance, oklch
 
 STYLES = Path(__file__).parents[2] / "static" / "css" / "ansi256.css"
 
@@ -18,7 +22,7 @@ def test_the_style_sheet_is_the_one_that_the_code_makes() -> None:
 def test_every_class_has_a_rule() -> None:
     named = set(re.findall(r"span\.(\w+) \{", ansi_css()))
     wanted = {f"{kind}{n}" for n in range(16) for kind in ("f", "bg")}
-    wanted |= {f"{kind}{n}" for n in range(16, 256) for kind in ("x", "bx")} | set("BDIUSN")
+    wanted |= {f"{kind}{n}" for n in range(16, 256) for kind in ("x", "bx", "r")} | set("BDIUSN")
     assert named >= wanted
 
 
@@ -39,3 +43,39 @@ def test_no_colour_is_nearer_than_the_nearest(red: int, green: int, blue: int) -
         return sum((a - b) ** 2 for a, b in zip((red, green, blue), get_colour(n), strict=True))
 
     assert distance(nearest(red, green, blue)) == min(map(distance, range(16, 256)))
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_dim_text_can_still_be_read(theme: int) -> None:
+    shares = re.findall(r"var\(--a(\d+)\) (\d+)%, var\(--slab\)", ansi_css())
+    assert len(shares) == 16
+    slab = mixed("slab", "slab", 1, theme)
+    for number, share in shares:
+        text = mixed(f"a{number}", "slab", int(share) / 100, theme)
+        high, low = sorted((luminance(text), luminance(slab)), reverse=True)
+        assert (high + 0.05) / (low + 0.05) >= 4.5, (number, share)
+
+
+def mixed(one: str, other: str, share: float, theme: int) -> tuple[float, float, float]:
+    """Linear sRGB of `color-mix(in oklab, one share, other)`: OKLCH's axes in rectangular form are OKLAB's."""
+    parts = []
+    for name in (one, other):
+        light, chroma, hue = map(float, re.findall(r"oklch\(([\d.]+)% ([\d.]+) ([\d.]+)\)", TOKENS[name])[theme])
+        angle = math.radians(hue)
+        parts.append((light / 100, chroma * math.cos(angle), chroma * math.sin(angle)))
+    light, a, b = (share * first + (1 - share) * second for first, second in zip(*parts, strict=True))
+    return oklch(light, math.hypot(a, b), math.degrees(math.atan2(b, a)))
+
+
+@given(st.integers(16, 255), st.integers(16, 255))
+def test_text_on_a_ground_keeps_its_colour_only_where_it_can_be_read(text: int, ground: int) -> None:
+    kept = choose_text(f"x{text}", f"bx{ground}")
+    front, back = (luminance_of(get_colour(number)) for number in (text, ground))
+    contrast = (max(front, back) + 0.05) / (min(front, back) + 0.05)
+    assert (kept == f"r{text}") == (contrast >= 4.5)
+    assert choose_text(f"f{text % 16}", f"bx{ground}") == choose_text(f"x{text}", f"bg{ground % 16}") == ""
+
+
+def luminance_of(colour: tuple[int, int, int]) -> float:
+    linear = [part / 12.92 / 255 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in colour]
+    return luminance((linear[0], linear[1], linear[2]))
