@@ -6,7 +6,32 @@ import uuid
 
 from django.db import models
 
-from .tenant import TenantRow
+from .tenant import TenantQuerySet, TenantRow, tenant_managers
+
+HOPS = 40  # of one look-up of known words
+
+
+class PairQuerySet(TenantQuerySet):
+    """Keys with values, which hang on runs."""
+
+    def known(self, column: str, begins: str = "", *, limit: int = 20) -> list[str]:
+        """The first few words that stand in `column` (`key`, or `value` of rows filtered by key) and begin so.
+
+        Hops along the index from one word to the next: a DISTINCT would read all of the tenant's rows.
+        """
+        found: list[str] = []
+        word = self.filter(**{f"{column}__gte": begins}).order_by(column).values_list(column, flat=True)
+        rows = self.order_by(column).values_list(column, flat=True)
+        for _ in range(HOPS):
+            here = next(iter(word[:1]), None)
+            if here is None or len(found) >= limit:
+                break
+            if here.lower().startswith(begins.lower()):
+                found.append(here)
+            elif found:
+                break
+            word = rows.filter(**{f"{column}__gt": here})
+        return found
 
 
 class TrackedData(TenantRow):
@@ -16,6 +41,8 @@ class TrackedData(TenantRow):
     run = models.ForeignKey("Run", on_delete=models.CASCADE, related_name="tracked_data", db_index=False)
     key = models.CharField(max_length=100)
     value = models.CharField(max_length=255)
+
+    objects, across_tenants = tenant_managers(PairQuerySet)
 
     class Meta(TenantRow.Meta):
         verbose_name_plural = "tracked data"
@@ -35,6 +62,8 @@ class RunTag(TenantRow):
     run = models.ForeignKey("Run", on_delete=models.CASCADE, related_name="tags", db_index=False)
     key = models.CharField(max_length=100)
     value = models.CharField(max_length=255, blank=True)
+
+    objects, across_tenants = tenant_managers(PairQuerySet)
 
     class Meta(TenantRow.Meta):
         verbose_name = "tag"

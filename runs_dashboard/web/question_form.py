@@ -40,20 +40,7 @@ class QuestionForm:
 
     @property
     def choices(self) -> dict[str, list]:
-        """The tenant's flows, environments and members, looked up once in a while."""
-        key = f"question-choices:{self.tenant.pk}"
-        kept: dict[str, list] | None = cache.get(key)
-        if kept is None:
-            flows = Flow.objects.of(self.tenant).order_by("name").values_list("slug", "name")
-            environments = Environment.objects.of(self.tenant).order_by("name").values_list("name", flat=True)
-            people = Membership.objects.of(self.tenant).order_by("user__username")
-            kept = {
-                "flows": list(flows[:CHOICES_LIMIT]),
-                "environments": list(environments[:CHOICES_LIMIT]),
-                "people": list(people.values_list("user__username", flat=True)[:CHOICES_LIMIT]),
-            }
-            cache.set(key, kept, KEEP_SECONDS)
-        return kept
+        return find_choices(self.tenant)
 
     @property
     def left_out(self) -> list[dict[str, str]]:
@@ -69,3 +56,20 @@ class QuestionForm:
                 rest.append((name, value))
             seen.add(name)
         return [*rest, *self.question.looks.items()]
+
+
+def find_choices(tenant: Tenant) -> dict[str, list]:
+    """The tenant's flows (id and name), environments and people, looked up once in a while."""
+    key = f"question-choices:{tenant.pk}"
+    kept: dict[str, list] | None = cache.get(key)
+    if kept is None:
+        flows = Flow.objects.of(tenant).order_by("name").values_list("slug", "name")
+        environments = Environment.objects.of(tenant).order_by("name").values_list("name", flat=True)
+        people = Membership.objects.of(tenant).order_by("user__username").values_list("user__username", flat=True)
+        kept = {
+            "flows": list(flows[:CHOICES_LIMIT]),
+            "environments": list(environments[:CHOICES_LIMIT]),
+            "people": list(people[:CHOICES_LIMIT]),
+        }
+        cache.set(key, kept, KEEP_SECONDS)
+    return kept

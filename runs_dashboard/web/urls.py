@@ -39,6 +39,7 @@ urlpatterns = [
     # What open pages ask for, and what is done to many: beside the tree above, where any word may be a run's id.
     path("export/runs.csv", runs.run_list_csv, name="run_list_csv"),
     path("live/runs/", runs.run_list_live, name="run_list_live"),
+    path("live/suggestions/", runs.suggestions, name="suggestions"),
     path("bulk/runs/", bulk.act_on_runs, name="act_on_runs"),
     path("live/downloads/", downloads.download_list_live, name="download_list_live"),
     path("account/", account.account, name="account"),

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from django.core.handlers.asgi import ASGIRequest
 from django.db.models import Prefetch
-from django.http import StreamingHttpResponse
+from django.http import JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -26,6 +26,7 @@ from ..keyset import Cursor, cut_page
 from ..question_form import QuestionForm
 from ..run_file import LIMIT, write_csv, write_csv_async
 from ..run_question import RunQuestion
+from ..suggesting import suggest
 from ..tables import SHOWN_KEYS, RunTable
 from ..view_menu import ViewMenu, find_start
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 PAGE_SIZE = 50
 NEW_LIMIT = 100  # new runs are counted so far: "99+ new runs"
 UIDS_LENGTH = 256 * PAGE_SIZE
+TOKEN_LENGTH = 400  # characters
 QUERY_LENGTH = 2_000  # characters of a typed query
 
 
@@ -126,6 +128,14 @@ def run_list_live(request: MemberRequest) -> HttpResponse:
         "as_of": timezone.now(),
     }
     return render(request, "runs/_live.html", context)
+
+
+@require_GET
+@needs(Role.VIEWER)
+def suggestions(request: MemberRequest) -> HttpResponse:
+    """What the word that is being typed into the filter bar may become."""
+    token = read_text(request.GET, "token", TOKEN_LENGTH)
+    return JsonResponse({"items": [{"text": text, "about": about} for text, about in suggest(request.tenant, token)]})
 
 
 @require_GET
