@@ -225,6 +225,7 @@ class RunFilter(django_filters.FilterSet):
     retried = BooleanFilter(field_name="is_retried", label="Retried")
     has_warnings = BooleanFilter(field_name="has_warnings", label="With warnings")
     reviewed = BooleanFilter(method="is_reviewed", label="Reviewed")
+    pinned = BooleanFilter(field_name="is_pinned", label="Pinned")
     parent_run_id = TextFilter(method="of_parent", label="Started by run")
     not_status = ManyFilter(choices=Status.choices, method="without_words", label="Not status")
     not_flow = TextFilter(method="without_flow", label="Not flow")

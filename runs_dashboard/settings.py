@@ -13,6 +13,8 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from runs_dashboard.definition.sizes import parse_size
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
@@ -23,6 +25,14 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 HTTPS = env.bool("HTTPS", default=False)
 HTTP_ALLOW = env.str("HTTP_ALLOW", default="")
 BROKER_URL = env.str("BROKER_URL", default="")
+
+
+def read_size(name: str, text: str) -> int:
+    """A size such as `20GiB`, in bytes."""
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}.") from error
 
 
 def read_secret_key() -> str:
@@ -221,6 +231,9 @@ BEAT_SECONDS = env.float("BEAT_SECONDS", default=2.0)
 STOP_GRACE_SECONDS = env.float("STOP_GRACE_SECONDS", default=10.0)  # between SIGTERM and SIGKILL
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=20.0)  # what running runs get when the product is ended
 RETENTION_DAYS = env.int("RETENTION_DAYS", default=90)  # 0 keeps everything
+RETENTION_BYTES = read_size(
+    "RETENTION_BYTES", env.str("RETENTION_BYTES", default="0")
+)  # of a tenant's log, 0: no bound
 DOWNLOAD_DAYS = env.int("DOWNLOAD_DAYS", default=7)
 
 # --- a number for every resource ----------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ class FlowForm(VersionedForm):
 
     class Meta:
         model = Flow
-        fields = ("tenant", "is_enabled", "is_schedule_paused", "retention_days", "retention_bytes")
+        fields = ("tenant", "is_enabled", "is_schedule_paused")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -104,9 +104,8 @@ class FlowWindow(Window):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None:
             return ("tenant", "source", "based_on")
-        kept = ("retention_days", "retention_bytes")
         links = ("next_run_at", "versions_link", "runs_link", "updated_at", "based_on")
-        return ("slug", "tenant", "name", "source", "is_enabled", "is_schedule_paused", *kept, *links)
+        return ("slug", "tenant", "name", "source", "is_enabled", "is_schedule_paused", *links)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None:
@@ -151,14 +150,10 @@ class FlowWindow(Window):
         data = form.cleaned_data
         if flow.is_schedule_paused != data["is_schedule_paused"]:
             (flow.pause_schedule if data["is_schedule_paused"] else flow.resume_schedule)(by=by)
-        names = [
-            name for name in ("is_enabled", "retention_days", "retention_bytes") if getattr(flow, name) != data[name]
-        ]
-        if names:
-            for name in names:
-                setattr(flow, name, data[name])
-            flow.save(update_fields=[*names, "updated_at"])
-            AuditEntry.record("flow.edit", flow, by=by, fields=names)
+        if flow.is_enabled != data["is_enabled"]:
+            flow.is_enabled = data["is_enabled"]
+            flow.save(update_fields=["is_enabled", "updated_at"])
+            AuditEntry.record("flow.edit", flow, by=by, fields=["is_enabled"])
 
 
 @admin.register(FlowVersion)

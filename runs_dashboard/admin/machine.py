@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin
 
-from ..models import AuditEntry, IdempotencyKey, Worker
+from ..models import AuditEntry, IdempotencyKey, Purge, StoredDay, Worker
 from .base import OwnRelatedFilter, Window, link
 
 if TYPE_CHECKING:
@@ -44,3 +44,18 @@ class IdempotencyKeyWindow(Window):
     list_filter = (("tenant", OwnRelatedFilter),)
     search_fields = ("key__exact",)
     search_help_text = "A whole key."
+
+
+@admin.register(Purge)
+class PurgeWindow(Window):
+    """A purge is the machine's, and its numbers are of all tenants."""
+
+    is_for_superusers = True
+    list_display = ("due_at", "began_at", "ended_at", "runs", "log_bytes")
+
+
+@admin.register(StoredDay)
+class StoredDayWindow(Window):
+    list_display = ("flow", "day", "runs", "log_bytes", "is_settled", "is_stale")
+    list_select_related = ("flow",)
+    list_filter = (("tenant", OwnRelatedFilter),)

@@ -54,7 +54,7 @@ class RunWindow(Window):
     search_help_text = (
         "The id of a run, its last eight characters, the id of a flow, or a value of tracked data; each whole."
     )
-    actions = ("retry", "retry_failed", "stop", "stop_by_force", "review", "resume")
+    actions = ("retry", "retry_failed", "stop", "stop_by_force", "review", "resume", "pin", "unpin")
     fieldsets = (
         (None, {"fields": ("uid", "status", "is_pinned", "tenant", "flow", "version", "environment_version")}),
         ("Asked for", {"fields": ("trigger", "created_by", "created_by_key", "end_user", "args", "is_external")}),
@@ -116,6 +116,10 @@ class RunWindow(Window):
         flows = list(Flow.across_tenants.filter(tenant_id__in=tenants, slug=word).values_list("pk", flat=True))
         return queryset.filter(Q(pk__in=found) | Q(flow_id__in=flows)), False
 
+    def save_model(self, request: HttpRequest, obj: Run, form: Any, change: bool) -> None:
+        """The one handle of the form is a verb of the run's."""
+        (obj.pin if obj.is_pinned else obj.unpin)(by=request.actor)  # type: ignore[attr-defined]
+
     # --- actions ------------------------------------------------------------------------------------------------
 
     def _act(self, request: HttpRequest, rows: QuerySet, verb: Callable[[Run], Any], said: str) -> None:
@@ -156,6 +160,14 @@ class RunWindow(Window):
     @admin.action(description="Mark as reviewed", permissions=["change"])
     def review(self, request: HttpRequest, queryset: QuerySet) -> None:
         self._act(request, queryset, lambda run: run.review(by=request.actor), "reviewed")
+
+    @admin.action(description="Pin the selected runs", permissions=["change"])
+    def pin(self, request: HttpRequest, queryset: QuerySet) -> None:
+        self._act(request, queryset, lambda run: run.pin(by=request.actor), "pinned")
+
+    @admin.action(description="Unpin the selected runs", permissions=["change"])
+    def unpin(self, request: HttpRequest, queryset: QuerySet) -> None:
+        self._act(request, queryset, lambda run: run.unpin(by=request.actor), "unpinned")
 
     @admin.action(description="Resume paused runs", permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet) -> None:

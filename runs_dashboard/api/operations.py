@@ -102,7 +102,7 @@ class ApiView(APIView):
     def find_run(self, uid: str, rows: QuerySet | None = None) -> Run:
         """The tenant's run with this id. Raises NotThere."""
         rows = self.runs() if rows is None else rows
-        run = rows.filter(uid=uid).select_related("flow", "version").first() if is_id(uid) else None
+        run = rows.filter(uid=uid, removing_at=None).select_related("flow", "version").first() if is_id(uid) else None
         if run is None:
             raise NotThere
         return run

@@ -35,6 +35,7 @@ FILTERS = tuple(
         ("tracked", "pair", "Tracked data, key:value, or a key alone; given several times, all must fit.", ()),
         ("parent_run_id", "text", "Sub-runs of this run.", ()),
         ("reviewed", "flag", "true or false.", ()),
+        ("pinned", "flag", "true or false: retention leaves it alone.", ()),
         ("environment", "text", "The environment's name.", ()),
         ("duration_over", "length", "Took longer, or has run longer by now: 90s, 5m, 2h.", ()),
         ("duration_under", "length", "Took less: 90s, 5m, 2h.", ()),

@@ -19,6 +19,8 @@ from runs_dashboard.definition.schema import Definition, FlowType, OnWorkerLost,
 
 MAX_STEPS = 1000
 MAX_SECONDS = 366 * 86_400
+MAX_DAYS = 36_500
+MAX_RUNS = 10**9
 
 _FLOW_KEYS = tuple(Definition.__struct_fields__)
 _STEP_KEYS = ("id", "name", "component", "with", "timeout", "retry")
@@ -51,10 +53,11 @@ def read_flow(reader: Reader, value: Any) -> Definition | None:
         )
     if "tags" in data:
         read["tags"] = reader.texts(data["tags"], ("tags",), hint='e.g. {team: "shop"}', limit=200)
-    for key, words in (("retention", ("days", "bytes")), ("log", ("max_bytes", "max_lines"))):
-        if key in data:
-            limits = reader.keys(data[key], (key,), words)
-            read[key] = {w: reader.whole(n, (key, w), least=1, most=10**15) for w, n in limits.items()} or None
+    if "retention" in data:
+        read["retention"] = _retention(reader, data["retention"])
+    if "log" in data:
+        limits = reader.keys(data["log"], ("log",), ("max_bytes", "max_lines"))
+        read["log"] = {w: reader.whole(n, ("log", w), least=1, most=10**15) for w, n in limits.items()} or None
     if "retry_webhook" in data:
         read["retry_webhook"] = _webhook(reader, data["retry_webhook"])
     _read_schedule(reader, data, read)
@@ -81,6 +84,19 @@ def _retry(reader: Reader, value: Any, path: Path, base: Retry) -> Retry:
     if "backoff" in data:
         backoff = reader.number(data["backoff"], (*path, "backoff"), least=0, most=86_400, unit="seconds")
     return Retry(attempts, backoff)
+
+
+def _retention(reader: Reader, value: Any) -> dict[str, int] | None:
+    """How much of its ended runs is kept: `days`, `bytes` of log, a number of `runs`; 0 is no bound."""
+    data = reader.keys(value, ("retention",), ("days", "bytes", "runs"))
+    rule = {}
+    for word, number in data.items():
+        path = ("retention", word)
+        if word == "bytes":
+            rule[word] = reader.size(number, path)
+        else:
+            rule[word] = reader.whole(number, path, least=0, most=MAX_DAYS if word == "days" else MAX_RUNS)
+    return rule or None
 
 
 def _webhook(reader: Reader, value: Any) -> str:

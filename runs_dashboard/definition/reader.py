@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from runs_dashboard.definition.problems import Path, Problem, format_path, show
+from runs_dashboard.definition.sizes import MOST, parse_size
 
 SLUG = re.compile(r"(?!\.+\Z)[a-z0-9_.-]+")  # not `.` or `..`: no address would lead there
 SLUG_HINT = "use a-z, 0-9, underscore, dot and dash, e.g. nightly-orders"
@@ -119,6 +120,16 @@ class Reader:
         if not least <= value <= most:
             self.refuse(path, f"{value} is out of bounds", f"{least:,} to {most:,}")
         return value
+
+    def size(self, value: Any, path: Path) -> int:
+        """Bytes: a whole number, or a text with a unit."""
+        if not isinstance(value, str):
+            return self.whole(value, path, least=0, most=MOST)
+        try:
+            return parse_size(value)
+        except ValueError as error:
+            self.refuse(path, f"{show(value)} is no size", str(error))
+            return 0
 
     def texts(
         self,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from ..models import index_pending
+from ..models import Purge, count_storage, index_pending
 from .downloads import make_next
 from .reaper import expire_dead_workers, forget_old_workers, reap, sweep_folders, sweep_processes
 from .retry_calls import call_next
@@ -23,8 +24,13 @@ HOUSEKEEPING_SECONDS = 1.0
 SWEEP_SECONDS = 30.0
 DOWNLOAD_LOOK_SECONDS = 0.3
 CALL_LOOK_SECONDS = 1.0
+STORAGE_SECONDS = 60.0
+COUNT_FOR_SECONDS = 5.0
+RETENTION_LOOK_SECONDS = 60.0
 INDEX_SECONDS = 1.0
 INDEX_FOR_SECONDS = 0.5
+
+logger = logging.getLogger(__name__)
 
 
 class Housekeeping:
@@ -47,6 +53,8 @@ class Housekeeping:
             ("downloads", self._make_downloads, DOWNLOAD_LOOK_SECONDS),
             ("retry calls", self._call_engines, CALL_LOOK_SECONDS),
             ("index", self._index, INDEX_SECONDS),
+            ("storage", self._count_storage, STORAGE_SECONDS),
+            ("retention", self._apply_retention, RETENTION_LOOK_SECONDS),
         ]
 
     def _keep_house(self) -> None:
@@ -82,3 +90,14 @@ class Housekeeping:
         """Puts the words of sealed chunks into the index, a little at a time: writers come first."""
         while not self.worker.is_draining and index_pending(INDEX_FOR_SECONDS):
             continue
+
+    def _count_storage(self) -> None:
+        if not self.worker.is_draining:
+            count_storage(COUNT_FOR_SECONDS)
+
+    def _apply_retention(self) -> None:
+        """Deletes what the rules no longer keep, once an hour; what a drained worker leaves is for the next hour."""
+        if not self.worker.is_draining:
+            purged = Purge.apply_due(should_stop=lambda: self.worker.is_draining)
+            if purged is not None and purged.runs:
+                logger.info("Retention has deleted %s runs with %s bytes of log.", purged.runs, purged.log_bytes)

@@ -13,12 +13,14 @@ from .log_index import LogIndexPart, drop_dead_parts, index_pending
 from .log_reading import Entry, LogView, find_line, log_entry_id
 from .log_search import Hit, SearchPage, search_logs
 from .once import IdempotencyKey, KeyReused, once
+from .purging import Purge
 from .reporting import Report, ReportedLine, StepReport
-from .retention import purge
+from .retention import Gone, purge
 from .retry_call import RetryCall
 from .retrying import RetryPlan, RetryRefused
 from .run import Run, Trigger, UidTaken, make_uid
 from .step import Step
+from .storage import StoredDay, count_day, count_storage
 from .tenant import Tenant, TenantRequired
 from .tracked import EndUser, LogMetadata, Payload, RunTag, TrackedData
 from .user import Membership, Role, User
@@ -46,6 +48,7 @@ __all__ = [
     "FlowDisabled",
     "FlowType",
     "FlowVersion",
+    "Gone",
     "Hit",
     "IdempotencyKey",
     "KeyReused",
@@ -58,6 +61,7 @@ __all__ = [
     "Machine",
     "Membership",
     "Payload",
+    "Purge",
     "Report",
     "ReportedLine",
     "ResendRefused",
@@ -73,6 +77,7 @@ __all__ = [
     "StatusConflict",
     "Step",
     "StepReport",
+    "StoredDay",
     "Tenant",
     "TenantRequired",
     "TrackedData",
@@ -85,6 +90,8 @@ __all__ = [
     "Worker",
     "append",
     "append_system",
+    "count_day",
+    "count_storage",
     "drop_dead_parts",
     "explain_waiting",
     "find_in_log",

@@ -70,6 +70,10 @@ class DownloadQuerySet(LeaseQuerySet, TenantQuerySet):
         rows = self.filter(status=Download.Status.READY, expires_at__lt=timezone.now())
         return rows.remove_files()
 
+    def over(self) -> Self:
+        """Those whose file is gone, or never was."""
+        return self.filter(status__in=[Download.Status.FAILED, Download.Status.EXPIRED])
+
     def remove_files(self, why: str = "") -> int:
         """Removes the ready files among the rows; the rows stay and say that they are expired, and why."""
         count = 0

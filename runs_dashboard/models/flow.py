@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.utils import timezone
@@ -70,8 +71,10 @@ class Flow(TenantRow):
     heartbeat_timeout = models.FloatField("heartbeat timeout, seconds", null=True, blank=True)
     is_schedule_paused = models.BooleanField(default=False)
     next_run_at = models.DateTimeField(null=True, blank=True, editable=False)
-    retention_days = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: the product's own rule.")
-    retention_bytes = models.BigIntegerField(null=True, blank=True)
+    # Of the definition: null is the product's own rule, 0 no bound.
+    retention_days = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    retention_bytes = models.BigIntegerField(null=True, blank=True, editable=False)
+    retention_runs = models.BigIntegerField(null=True, blank=True, editable=False)
     usual_ms = models.BigIntegerField("usual duration, ms", null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -132,8 +135,8 @@ class Flow(TenantRow):
         self.flow_type, self.concurrency = definition.type, definition.concurrency
         self.heartbeat_timeout = definition.heartbeat_timeout or self.heartbeat_timeout
         retention = definition.retention or {}
-        self.retention_days = retention.get("days", self.retention_days)
-        self.retention_bytes = retention.get("bytes", self.retention_bytes)
+        self.retention_days, self.retention_bytes = retention.get("days"), retention.get("bytes")
+        self.retention_runs = retention.get("runs")
         self.next_run_at = self.times_after(timezone.now(), definition=definition)[0] if definition.schedule else None
         self.save()
         AuditEntry.record("flow.publish", self, by=by, number=number)
@@ -144,6 +147,11 @@ class Flow(TenantRow):
         if self.latest is None:  # made by hand in the database: nothing to run
             return Definition.from_data({"id": self.slug, "steps": []})
         return self.latest.parsed
+
+    @property
+    def kept_days(self) -> int:
+        """How long its ended runs are kept, in days; 0 for ever."""
+        return settings.RETENTION_DAYS if self.retention_days is None else self.retention_days
 
     @property
     def has_steps(self) -> bool:

@@ -23,6 +23,7 @@ from .audit import Actor, AuditEntry
 from .lifecycle import FINAL, LIVE, Status, StatusConflict, move
 from .log import APPEND_GRACE, LogClosed, append_parts, seal
 from .step import Step
+from .storage import mark_run
 from .tracked import EndUser, LogMetadata, Payload
 from .working import ERROR_MAX
 
@@ -122,6 +123,7 @@ class Reportable(models.Model):
         """The run with what the report adds. Raises StatusConflict: another end is known, or the product runs it."""
         with transaction.atomic():
             self._lock_reported()
+            mark_run(self)
             self._report_columns(report, by)
             self.tag(report.tags)
             self.track(report.tracked)
@@ -131,7 +133,8 @@ class Reportable(models.Model):
                 self._append(report.lines[known:])
             self._report_phase(report, by)
             dispatch.announce(self.pk)
-        self.refresh_from_db()
+            self.refresh_from_db()
+            mark_run(self)
         if self.is_final and self.log_bytes <= SEAL_AT_ONCE:
             for step in (None, *self.steps.all()):
                 seal(self, step)
@@ -152,6 +155,7 @@ class Reportable(models.Model):
         if self.is_final and self.finished_at and timezone.now() - self.finished_at > APPEND_GRACE:
             raise LogClosed("The run has ended: its log takes no more lines.", self.status)
         with transaction.atomic():
+            mark_run(self)
             return self._append(lines)
 
     def add_keys(self: Run, *, tags: dict[str, str], tracked: list[tuple[str, str]], by: Actor) -> None:  # type: ignore[misc]

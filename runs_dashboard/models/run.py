@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from .audit import Actor, AuditEntry
 from .flow import SLUG_PATTERN, Flow, FlowVersion
+from .keeping import Keepable
 from .lease import Leased, LeaseQuerySet
 from .lifecycle import FINAL, LIVE, Status, StatusConflict, measure_ms, move
 from .reporting import Reportable
@@ -104,7 +105,7 @@ class RunQuerySet(WorkQuerySet, LeaseQuerySet, TenantQuerySet):
         return self.filter(ordered_at__gte=at).filter(models.Q(ordered_at__gt=at) | models.Q(id__gt=pk))
 
 
-class Run(Workable, Reportable, Stoppable, Retryable, Leased, TenantRow):
+class Run(Workable, Reportable, Stoppable, Retryable, Keepable, Leased, TenantRow):
     """One execution of a flow version. `uid` is its id outside; the number is the database's own."""
 
     uid = models.CharField("id", max_length=255, default=make_uid, validators=[RegexValidator(SLUG_PATTERN)])
@@ -120,6 +121,7 @@ class Run(Workable, Reportable, Stoppable, Retryable, Leased, TenantRow):
     trigger = models.CharField(max_length=10, choices=Trigger)
     is_external = models.BooleanField(default=False, help_text="Executed and reported by someone else's engine.")
     is_pinned = models.BooleanField(default=False, help_text="Retention leaves it alone.")
+    removing_at = models.DateTimeField(null=True, editable=False, help_text="Its deletion has begun: it is gone.")
 
     created_at = models.DateTimeField(default=timezone.now)
     queued_at = models.DateTimeField(default=timezone.now)
@@ -231,6 +233,10 @@ class Run(Workable, Reportable, Stoppable, Retryable, Leased, TenantRow):
             ),
             # Retention: the oldest first.
             models.Index(fields=["finished_at"], name="run_oldest", condition=models.Q(finished_at__isnull=False)),
+            models.Index(
+                fields=["tenant", "-ordered_at", "-id"], name="run_pinned", condition=models.Q(is_pinned=True)
+            ),
+            models.Index(fields=["id"], name="run_removing", condition=models.Q(removing_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from typing import TYPE_CHECKING, Any, Self
 
-from django.db import models
+from django.db import connection, models
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,10 +94,13 @@ class TenantRow(models.Model):
         return cls.across_tenants.filter(run__in=list(runs))
 
 
-def delete_in_batches(rows: models.QuerySet, *, size: int = 2_000, keep: Iterable[Any] = ()) -> int:
+def delete_in_batches(
+    rows: models.QuerySet, *, size: int = 2_000, keep: Iterable[Any] = (), is_patient: bool = False
+) -> int:
     """Deletes rows in short transactions, so that no writer waits longer than one batch. Returns how many went.
 
-    rows: an unsliced query set; keep: primary keys to leave. One large DELETE locked SQLite's writers out for 28 s.
+    rows: an unsliced query set; keep: primary keys to leave; is_patient: between two batches others get a turn.
+    One large DELETE locked SQLite's writers out for 28 s.
     """
     gone = 0
     if keep:
@@ -105,4 +109,10 @@ def delete_in_batches(rows: models.QuerySet, *, size: int = 2_000, keep: Iterabl
         batch = list(rows.order_by("pk").values_list("pk", flat=True)[:size])
         if not batch:
             return gone
+        began = time.monotonic()
         gone += rows.model._base_manager.filter(pk__in=batch)._raw_delete(rows.db)  # type: ignore[attr-defined]
+        if len(batch) < size:
+            return gone
+        if is_patient and connection.vendor == "sqlite":
+            # Its one lock is not fair: whoever waits for it asks now and then, and needs a time to find it free.
+            time.sleep(time.monotonic() - began)

@@ -52,6 +52,7 @@ QUALIFIERS = (
     Qualifier("warnings", "flag", "with or without warnings", "warnings:yes", "has_warnings"),
     Qualifier("reviewed", "flag", "looked at by somebody", "reviewed:no", "reviewed"),
     Qualifier("retried", "flag", "retried by a later run", "retried:no", "retried"),
+    Qualifier("pinned", "flag", "kept whatever its age", "pinned:yes", "pinned"),
     Qualifier("parent", "name", "sub-runs of the run with this id", "parent:0192…", "parent_run_id"),
     Qualifier("version", "name", "the flow version's id", "version:5f0c…", "flow_version_id"),
 )

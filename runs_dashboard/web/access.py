@@ -68,9 +68,10 @@ def read_text(params: QueryDict, name: str, limit: int) -> str:
 
 def find_run(request: MemberRequest, uid: str) -> Run:
     """The tenant's run with this id. Raises Http404, for another tenant's run too."""
-    run = Run.objects.of(request.tenant).select_related(*RUN_RELATIONS).filter(uid=uid.replace("\0", "/")).first()
+    runs = Run.objects.of(request.tenant).select_related(*RUN_RELATIONS)
+    run = runs.filter(uid=uid.replace("\0", "/"), removing_at=None).first()
     if run is None:
-        raise Http404("There is no such run.")
+        raise Http404("There is no such run, or none any more.")
     return run
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 SHOWN_KEYS = 3
+PINNED = format_html('<span class="pinned" title="Pinned">{}<span class="vh">Pinned</span></span>', icon("pin"))
 ERROR_SHOWN = 300  # characters; the run's page has the whole
 
 
@@ -124,10 +125,11 @@ class RunTable(tables.Table):
 
     def render_flow(self, record: Run) -> SafeString:
         return format_html(
-            '<div class="row"><a class="name cut" href="{}">{}</a><code class="m">{}</code></div>{}',
+            '<div class="row"><a class="name cut" href="{}">{}</a><code class="m">{}</code>{}</div>{}',
             f"{self.address}{record.uid}/",  # an id needs no quoting
             record.flow,
             record.short_uid,
+            PINNED if record.is_pinned else "",
             self._say_more(record),
         )
 

@@ -21,6 +21,8 @@ ACTS = {
     "run.review": ("review", "reviewed it"),
     "run.download": ("download", "asked for a download"),
     "run.fetch": ("download", "took the file"),
+    "run.pin": ("pin", "pinned it"),
+    "run.unpin": ("pin", "unpinned it"),
     "run.delete": ("x", "deleted it"),
     "run.paused": ("s-paused", "paused it for approval"),
     "run.running": ("s-running", "began"),

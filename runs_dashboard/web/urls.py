@@ -3,7 +3,21 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from .views import account, bulk, downloads, find, flows, keys, run, run_acts, runs, saved_views, search, webhooks
+from .views import (
+    account,
+    bulk,
+    downloads,
+    find,
+    flows,
+    keys,
+    run,
+    run_acts,
+    runs,
+    saved_views,
+    search,
+    storage,
+    webhooks,
+)
 
 urlpatterns = [
     path("", runs.home, name="home"),
@@ -17,6 +31,7 @@ urlpatterns = [
     path("runs/<str:uid>/stop/", run_acts.stop, name="run_stop"),
     path("runs/<str:uid>/resume/", run_acts.resume, name="run_resume"),
     path("runs/<str:uid>/review/", run_acts.review, name="run_review"),
+    path("runs/<str:uid>/pin/", run_acts.pin, name="run_pin"),
     path("runs/<str:uid>/download/", run_acts.download, name="run_download"),
     path("flows/", flows.flow_list, name="flow_list"),
     path("flows/<str:slug>/", flows.flow_detail, name="flow_detail"),
@@ -33,6 +48,7 @@ urlpatterns = [
     path("views/<uuid:view>/", saved_views.view_change, name="view_change"),
     path("views/<uuid:view>/delete/", saved_views.view_delete, name="view_delete"),
     path("search/", search.search, name="search"),
+    path("storage/", storage.storage, name="storage"),
     path("downloads/", downloads.download_list, name="download_list"),
     path("downloads/<uuid:download>/", downloads.download_content, name="download_content"),
     path("downloads/<uuid:download>/again/", downloads.download_again, name="download_again"),

@@ -19,11 +19,13 @@ from runs_dashboard.models import (
     Machine,
     Membership,
     Payload,
+    Purge,
     RetryCall,
     Role,
     Run,
     SavedView,
     Step,
+    StoredDay,
     Tenant,
     User,
     WebhookDelivery,
@@ -71,6 +73,7 @@ def make_tenant(slug: str) -> SimpleNamespace:
     delivery = WebhookDelivery.of(flow, authorised_by="key", prefix="<b>", headers={"User-Agent": EVIL})
     delivery.take_body(EVIL.encode())
     delivery.note(422, error=EVIL)
+    StoredDay.objects.of(tenant).create(flow=flow, day=timezone.now().date(), runs=1, log_bytes=100)
     RetryCall.objects.of(tenant).create(run=run, url=f"https://example.org/{EVIL}", start_at="start", next_at=None)
     SavedView.objects.of(tenant).create(name=EVIL[:100], query="status=failed&search=%3Cb%3E", is_shared=True)
     AuditEntry.record("run.edit", run, by=Machine(name=EVIL), run=run, text=EVIL)
@@ -89,6 +92,7 @@ def make_shop() -> SimpleNamespace:
     made.ada = add_member(made.tenant, "ada", Role.ADMIN)
     made.key, _ = ApiKey.make(user=made.ada, tenant=made.tenant, role=Role.VIEWER, by=Actor(user=made.ada), name=EVIL)
     made.secret, _ = WebhookSecret.make(made.flow, by=SETUP)
+    Purge.objects.create(due_at=timezone.now())
     Worker.objects.create(name=EVIL, host="h", pid=1, slots=8, seen_at=timezone.now() - timedelta(days=1))
     return made
 

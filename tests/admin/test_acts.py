@@ -262,12 +262,12 @@ def test_a_new_flow_is_made_from_its_source(ada: Client, shop: SimpleNamespace) 
 
 
 def test_switches_of_a_flow_are_beside_its_definition(ada: Client, shop: SimpleNamespace) -> None:
-    form = flow_form(shop.flow, is_schedule_paused="on", retention_days="30")
+    form = flow_form(shop.flow, is_schedule_paused="on")
     del form["is_enabled"]
     ada.post(address(Flow, "change", shop.flow.pk), form)
 
     shop.flow.refresh_from_db()
-    assert (shop.flow.is_enabled, shop.flow.is_schedule_paused, shop.flow.retention_days) == (False, True, 30)
+    assert (shop.flow.is_enabled, shop.flow.is_schedule_paused) == (False, True)
     acts = set(AuditEntry.across_tenants.filter(actor=shop.ada).values_list("action", flat=True))
     assert acts >= {"flow.pause_schedule", "flow.edit"}
 

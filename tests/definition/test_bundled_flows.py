@@ -56,5 +56,5 @@ def test_a_bundled_flow_starts_without_a_word_from_anybody(name: str) -> None:
 
 def test_housekeeping_happens_by_itself_and_demonstrations_do_not() -> None:
     scheduled = {name for name, flow in FLOWS.items() if flow.schedule}
-    assert scheduled == {"backup", "retention", "self-check"}
+    assert scheduled == {"backup", "self-check"}
     assert all(FLOWS[name].concurrency == 1 for name in scheduled)

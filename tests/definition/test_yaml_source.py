@@ -68,11 +68,14 @@ def test_what_is_not_said_has_its_default() -> None:
 def test_every_top_level_key_arrives() -> None:
     flow = parse(
         "id: a\ntype: scorecard\non_worker_lost: queue\nenvironment: production\nretry_webhook: https://e.example/r\n"
-        "tags: {team: shop}\nretention: {days: 30, bytes: 1000000}\nlog: {max_bytes: 5000, max_lines: 100}\n"
+        "tags: {team: shop}\nretention: {days: 30, bytes: 10GiB, runs: 1000}\nlog: {max_bytes: 5000, max_lines: 100}\n"
     )
     assert (flow.type, flow.on_worker_lost, flow.environment) == ("scorecard", "queue", "production")
     assert (flow.retry_webhook, flow.tags) == ("https://e.example/r", {"team": "shop"})
-    assert (flow.retention, flow.log) == ({"days": 30, "bytes": 1000000}, {"max_bytes": 5000, "max_lines": 100})
+    assert (flow.retention, flow.log) == (
+        {"days": 30, "bytes": 10 * 2**30, "runs": 1000},
+        {"max_bytes": 5000, "max_lines": 100},
+    )
 
 
 def test_a_step_may_overrule_part_of_the_flows_retry() -> None:

@@ -2,9 +2,12 @@
 
 import time
 from argparse import ArgumentParser
+from datetime import timedelta
 from typing import Any
 
-from ...models import Run
+from django.utils import timezone
+
+from ...models import Run, count_day
 from ..big_run import write_big_run
 from ..company import found_company
 from ..history import History, plan_for
@@ -54,6 +57,9 @@ class Command(PlainCommand):
             f"{runs:,} runs of {flows} flows with {history.line_total:,} lines in {took:.1f} s "
             f"({runs / took:,.0f} runs a second)"
         )
+        today = timezone.now().date()
+        for back in range(days + 2):
+            count_day(today - timedelta(days=back))
         if big:
             began = time.monotonic()
             uid = write_big_run(company, lines=big, seed=seed, tell=self.print)

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from ...models import purge
+from ...models import Machine, purge
 from ..plain_command import Error, PlainCommand
 
 
@@ -16,7 +16,7 @@ class Command(PlainCommand):
     def handle(self, *, days: int | None, **options: Any) -> None:
         self.require_database()
         try:
-            gone = purge(days=days)
+            gone = purge(days=days, by=Machine(name="manage.py purge"))
         except ValueError as problem:
             raise Error(f"{problem}.") from problem
-        self.print(f"{gone:,} {'run' if gone == 1 else 'runs'} deleted.")
+        self.print(f"{gone.runs:,} {'run' if gone.runs == 1 else 'runs'} deleted.")

@@ -20,6 +20,7 @@ from ..access import find_run, needs
 from ..answer import answer, climb
 from ..download_filters import NAMES, read_filters, say_filters
 from ..log_window import LogQuery, read_window
+from ..storage_words import is_bounded
 from ..timeline import draw
 from ..trail import tell
 
@@ -98,6 +99,7 @@ def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
         "formats": [choice for choice in Download.Format.choices if choice[0] != Download.Format.BUNDLE],
         "shown": say_filters(read_filters(request.GET)),
         "shown_query": [(name, value) for name in NAMES if (value := request.GET.get(name))],
+        "is_bounded": is_bounded(run.flow),
         "as_of": timezone.now(),
     }
 

@@ -69,6 +69,22 @@ def review(request: MemberRequest, uid: str) -> HttpResponse:
 
 
 @require_POST
+@needs(Role.OPERATOR)
+def pin(request: MemberRequest, uid: str) -> HttpResponse:
+    """`pinned=true` keeps the run whatever the retention rules say, anything else leaves it to them."""
+    run = find_run(request, uid)
+    is_pinned = request.POST.get("pinned") == "true"
+    try:
+        (run.pin if is_pinned else run.unpin)(by=request.actor)
+    except StatusConflict as conflict:
+        messages.error(request, str(conflict))
+    else:
+        said = "Pinned: retention leaves it alone." if is_pinned else "Unpinned: it goes when its time is over."
+        messages.success(request, said)
+    return redirect("run_detail", run.uid)
+
+
+@require_POST
 @needs(Role.SUPPORT)
 def download(request: MemberRequest, uid: str) -> HttpResponse:
     """Asks for a file: of the whole log, or (`what=shown`) of the part that the page shows."""
