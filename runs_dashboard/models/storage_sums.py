@@ -37,10 +37,17 @@ class FlowStorage:
     going_runs: int = 0
     going_bytes: int = 0
 
+    @property
+    def has_rule(self) -> bool:
+        flow = self.flow
+        return any(bound is not None for bound in (flow.retention_days, flow.retention_bytes, flow.retention_runs))
+
 
 @dataclass
 class TenantStorage:
-    """flows: the largest first. by_day: bytes of log of each of the last days, oldest first; today is not over."""
+    """flows: those that keep something or have a rule of their own, the largest first. by_day: bytes of log of each of
+    the last days, oldest first; today is not over.
+    """
 
     flows: list[FlowStorage]
     by_day: list[tuple[date, int]]
@@ -100,7 +107,10 @@ def sum_up_storage(tenant: Tenant, *, days: int = 30) -> TenantStorage:
     files = ready.aggregate(count=models.Count("pk"), size=models.Sum("size"))
     live = Run.objects.of(tenant).live().order_by().aggregate(size=models.Sum("log_bytes"))
     return TenantStorage(
-        flows=sorted((one for one in found.values()), key=lambda one: (-one.log_bytes, -one.runs, one.flow.slug)),
+        flows=sorted(
+            (one for one in found.values() if one.runs or one.has_rule),
+            key=lambda one: (-one.log_bytes, -one.runs, one.flow.slug),
+        ),
         by_day=[(day, of_day.get(day, 0)) for back in range(days - 1, -1, -1) if (day := today - timedelta(days=back))],
         live_bytes=live["size"] or 0,
         downloads=files["count"],

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 OTHER_BUTTONS = {"System", "Light", "Dark", "Sign out", "Copy", "New lines", "Stop with this reason", "Force stop"}
 OTHER_BUTTONS |= {"Next hit", "Previous hit"}
-FORMATS = {"Text", "Text as printed, with escape codes", "JSON lines", "CSV"}
+FILES = {"Whole log", "Download what is shown", "Support bundle"}
 
 
 def acts(page: Page) -> list[str]:
-    return [name for name in page.buttons if name not in OTHER_BUTTONS | FORMATS]
+    return [name for name in page.buttons if name not in OTHER_BUTTONS | FILES]
 
 
 @pytest.fixture
@@ -35,12 +35,12 @@ def client(client_of: Callable[[User], Client], oli: User) -> Client:
 
 
 BUTTONS = {
-    Status.QUEUED: ["Stop", "Download"],
-    Status.RUNNING: ["Stop", "Download"],
-    Status.PAUSED: ["Resume", "Stop", "Download"],
-    Status.SUCCEEDED: ["Retry", "Download"],
-    Status.FAILED: ["Retry", "Review", "Download"],
-    Status.STOPPED: ["Retry", "Review", "Download"],
+    Status.QUEUED: ["Stop", "Pin", "Download"],
+    Status.RUNNING: ["Stop", "Pin", "Download"],
+    Status.PAUSED: ["Resume", "Stop", "Pin", "Download"],
+    Status.SUCCEEDED: ["Retry", "Pin", "Download"],
+    Status.FAILED: ["Retry", "Review", "Pin", "Download"],
+    Status.STOPPED: ["Retry", "Review", "Pin", "Download"],
 }
 
 

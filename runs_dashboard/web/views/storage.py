@@ -34,7 +34,7 @@ def storage(request: MemberRequest) -> HttpResponse:
     context = {
         "storage": found,
         "rows": [
-            {"storage": one, "rule": say_rule(one.flow), "share": 100 * one.log_bytes / (found.log_bytes or 1)}
+            {"storage": one, "rule": say_rule(one.flow), **_share(one.log_bytes, found.log_bytes)}
             for one in found.flows[:SHOWN]
         ],
         "hidden": max(0, len(found.flows) - SHOWN),
@@ -53,6 +53,11 @@ def storage(request: MemberRequest) -> HttpResponse:
 def _may_see_machine(request: MemberRequest) -> bool:
     """The machine's own numbers hold every tenant's data: they are for its keeper, or for the only tenant there is."""
     return request.user.is_superuser or Tenant.objects.exclude(pk=request.tenant.pk).first() is None
+
+
+def _share(part: int, whole: int) -> dict[str, Any]:
+    share = 100 * part / (whole or 1)
+    return {"share": share, "percent": "< 1 %" if 0 < share < 1 else f"{share:.0f} %"}
 
 
 def _forecast(found: TenantStorage, machine: MachineStorage | None) -> list[str]:
