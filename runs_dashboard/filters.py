@@ -22,7 +22,8 @@ from .text.periods import is_period, read_period
 from .text.run_query import split_pair
 
 PAIRS_LIMIT = 10  # tags, or tracked data, that a run must have all
-FEW_RUNS = 2_000  # that took so long: fewer are looked up, more are met on the way through the list
+FEW_RUNS = 2_000  # that are so: fewer are looked up, more are met on the way through the list
+UID_MAX = 255  # characters
 SEARCH_LIMIT = 1_000  # runs that a text may name by key, tag or id
 PAIR_TEXT = 100 + 1 + 255  # characters of a key, the sign between, and a value
 API_NAMES = {"user": "user_id", "flow": "flow_id"}  # where programs (seed 3) say it otherwise than people
@@ -286,14 +287,16 @@ class RunFilter(django_filters.FilterSet):
 
     def _with_pairs(self, rows: QuerySet, model: Any, pairs: list[tuple[str, str | None]]) -> QuerySet:
         for pair in pairs:
-            rows = rows.filter(pk__in=_of_pair(model.objects.of(self.tenant), pair).values("run_id"))
+            runs = _of_pair(model.objects.of(self.tenant), pair).values_list("run_id", flat=True)
+            few = list(runs[: FEW_RUNS + 1])
+            is_few = len(few) <= FEW_RUNS
+            rows = rows.filter(Q(pk__in=few) if is_few else Exists(_of_pair(_hanging_on_row(model), pair)))
         return rows
 
     def without_pairs(self, rows: QuerySet, name: str, value: list[tuple[str, str | None]]) -> QuerySet:
         model: Any = RunTag if name == "not_tag" else TrackedData
         for pair in value:
-            # Asked for by the run alone, which is known to be the tenant's.
-            rows = rows.exclude(Exists(_of_pair(model.across_tenants.filter(run=OuterRef("pk")), pair)))
+            rows = rows.exclude(Exists(_of_pair(_hanging_on_row(model), pair)))
         return rows
 
     def without_words(self, rows: QuerySet, name: str, value: list[str]) -> QuerySet:
@@ -361,14 +364,17 @@ class RunFilter(django_filters.FilterSet):
         if len(value) == 8:
             found.update(runs.filter(uid_end=value.lower()).values_list("pk", flat=True)[:SEARCH_LIMIT])
         elif len(value) > 8:
-            found.update(runs.filter(uid__startswith=value.lower()).values_list("pk", flat=True)[:SEARCH_LIMIT])
+            found.update(_with_uid_start(runs, value.lower()).values_list("pk", flat=True)[:SEARCH_LIMIT])
         for model in (TrackedData, RunTag):
             pairs = model.objects.of(self.tenant).filter(value=value).order_by("-run_id")
             found.update(pairs.values_list("run_id", flat=True)[:SEARCH_LIMIT])
         flows = Flow.objects.of(self.tenant).filter(Q(slug__icontains=value) | Q(name__icontains=value))
         flow_pks = list(flows.values_list("pk", flat=True)[:SEARCH_LIMIT])
-        named = Q(pk__in=found)
-        return rows.filter(named | Q(flow_id__in=flow_pks) if flow_pks else named)
+        of_flows = list(runs.filter(flow_id__in=flow_pks).values_list("pk", flat=True)[: FEW_RUNS + 1])
+        if len(of_flows) <= FEW_RUNS:
+            return rows.filter(pk__in=found | set(of_flows))
+        of_flow = Q(flow_id__in=flow_pks)
+        return rows.filter(of_flow | Q(pk__in=found) if found else of_flow)
 
     def write_for_api(self) -> list[tuple[str, str]]:
         """The same question as the API takes it: parameters and values. The filter must be valid.
@@ -381,6 +387,17 @@ class RunFilter(django_filters.FilterSet):
             given["started_after"] = max(begin, given.get("started_after", begin))
             given["started_before"] = min(end, given.get("started_before", end))
         return [(name_for_api(name), text) for name, value in given.items() for text in _write(value)]
+
+
+def _with_uid_start(runs: QuerySet, start: str) -> QuerySet:
+    """Runs whose id begins so: LIKE alone would read every id. No sign of an id comes after z in any collation."""
+    return runs.filter(uid__startswith=start, uid__gte=start, uid__lte=start.ljust(UID_MAX, "z"))
+
+
+def _hanging_on_row(model: Any) -> QuerySet:
+    """Those of the outer query's run, asked for by the run alone, which is known to be the tenant's."""
+    rows: QuerySet = model.across_tenants.filter(run=OuterRef("pk"))
+    return rows
 
 
 def name_for_api(name: str) -> str:

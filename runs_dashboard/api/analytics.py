@@ -13,7 +13,7 @@ from .errors import NotThere
 from .operations import ApiView, Operation, answer
 from .parameters import Parameter
 from .representations import TriggerWord, iso
-from .run_pages import RunPages, count_capped
+from .run_pages import RunPages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,7 +106,7 @@ class AnalyticsView(ApiView):
         if place is not None or not skipped:
             shown = rows.select_related("created_by", "created_by_key", "parent_run__flow").only(*COLUMNS)
             runs = pages.behind(shown, place)[: self.query["page_size"]]
-        total, is_lower_bound = count_capped(rows)
+        total, is_lower_bound = pages.count()
         headers = {"X_Total_Count": str(total)}
         if is_lower_bound:
             headers["X_Total_Is_Lower_Bound"] = "true"

@@ -20,18 +20,21 @@ HOP = 10_000  # rows that one statement passes over
 MAX_HOPS = 100
 
 
-def count_capped(rows: QuerySet) -> tuple[int, bool]:
+def count_capped(rows: Any, **order: str) -> tuple[int, bool]:
     """How many rows there are, up to the limit, and whether there are more."""
     limit = settings.COUNT_LIMIT
-    found = rows.order_by()[: limit + 1].values("pk").count()
+    found = rows.count_to(limit + 1, **order)
     return min(found, limit), found > limit
 
 
 class RunPages:
-    """One tenant's runs in the order of their start. rows: filtered; is_ascending: the oldest first."""
+    """One tenant's runs in the order of their start, or of their making.
 
-    def __init__(self, rows: QuerySet, *, tenant_id: int, is_ascending: bool = False) -> None:
-        self.rows, self.is_ascending = rows, is_ascending
+    rows: filtered; is_ascending: the oldest first; by: the column of the order, `ordered_at` or `created_at`.
+    """
+
+    def __init__(self, rows: QuerySet, *, tenant_id: int, is_ascending: bool = False, by: str = "ordered_at") -> None:
+        self.rows, self.is_ascending, self.by = rows, is_ascending, by
         self.scope = f"{tenant_id}:runs:{'up' if is_ascending else 'down'}"
 
     def read(self, shown: QuerySet, query: dict[str, Any]) -> tuple[list[Run], Page]:
@@ -67,16 +70,20 @@ class RunPages:
         Raises Invalid where a cursor is the way.
         """
         place = None
-        if count > HOP * MAX_HOPS and count_capped(self.rows)[1]:
+        if count > HOP * MAX_HOPS and self.count()[1]:
             raise Invalid(f"Beyond {HOP * MAX_HOPS:,} rows go on by cursor, or narrow the filter.", "query", "page")
         while count > 0:
             hop = min(count, HOP)
             rows = self._from(self.rows.order_by(), place, is_backward=False)
-            found = rows.values_list("ordered_at", "id")[hop - 1 : hop].first()
+            found = rows.values_list(self.by, "id")[hop - 1 : hop].first()
             if found is None:
                 return None
             place, count = found, count - hop
         return place
+
+    def count(self) -> tuple[int, bool]:
+        """How many rows there are, up to the limit, and whether there are more."""
+        return count_capped(self.rows, by=self.by)
 
     def behind(self, rows: QuerySet, place: tuple[datetime, int] | None) -> QuerySet:
         """The rows behind a place, from the beginning where there is none."""
@@ -86,8 +93,8 @@ class RunPages:
         """The rows behind a place in the wanted direction, nearest first."""
         is_older = self.is_ascending == is_backward
         if place is not None:
-            rows = rows.before(*place) if is_older else rows.after(*place)
-        return rows.order_by("-ordered_at", "-id") if is_older else rows.order_by("ordered_at", "id")
+            rows = rows.before(*place, by=self.by) if is_older else rows.after(*place, by=self.by)
+        return rows.order_by(f"-{self.by}", "-id") if is_older else rows.order_by(self.by, "id")
 
     def _has(self, run: Run, *, is_backward: bool) -> bool:
         """Whether there are rows beyond this one."""
@@ -95,7 +102,7 @@ class RunPages:
         return self._from(self.rows, place, is_backward=is_backward).values("pk")[:1].exists()
 
     def _page(self, runs: list[Run], *, has_before: bool, has_after: bool) -> Page:
-        total, is_lower_bound = count_capped(self.rows)
+        total, is_lower_bound = self.count()
         first = last = ""
         if runs:
             # One number beyond the row, so that the row itself is on the page again.

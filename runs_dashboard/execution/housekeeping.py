@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from ..models import Purge, count_storage, index_pending
+from ..models import Purge, count_storage, index_pending, keep_statistics
 from .downloads import make_next
 from .reaper import expire_dead_workers, forget_old_workers, reap, sweep_folders, sweep_processes
 from .retry_calls import call_next
@@ -28,6 +28,7 @@ STORAGE_SECONDS = 60.0
 COUNT_FOR_SECONDS = 5.0
 RETENTION_LOOK_SECONDS = 60.0
 INDEX_SECONDS = 1.0
+STATISTICS_SECONDS = 3_600.0
 INDEX_FOR_SECONDS = 0.5
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Housekeeping:
             ("index", self._index, INDEX_SECONDS),
             ("storage", self._count_storage, STORAGE_SECONDS),
             ("retention", self._apply_retention, RETENTION_LOOK_SECONDS),
+            ("statistics", keep_statistics, STATISTICS_SECONDS),
         ]
 
     def _keep_house(self) -> None:

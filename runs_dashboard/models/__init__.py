@@ -19,6 +19,7 @@ from .retention import Gone, purge
 from .retry_call import RetryCall
 from .retrying import RetryPlan, RetryRefused
 from .run import Run, Trigger, UidTaken, make_uid
+from .statistics import keep_statistics, refresh_statistics
 from .step import Step
 from .storage import StoredDay, count_day, count_storage
 from .tenant import Tenant, TenantRequired
@@ -98,12 +99,14 @@ __all__ = [
     "find_line",
     "index_pending",
     "is_timely",
+    "keep_statistics",
     "log_entry_id",
     "make_uid",
     "measure_ms",
     "move",
     "once",
     "purge",
+    "refresh_statistics",
     "seal",
     "search_logs",
 ]

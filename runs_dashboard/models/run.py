@@ -8,6 +8,7 @@ import uuid_utils
 from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.db.models.functions import Right
+from django.db.models.lookups import In
 from django.utils import timezone
 
 from .audit import Actor, AuditEntry
@@ -95,14 +96,27 @@ class RunQuerySet(WorkQuerySet, LeaseQuerySet, TenantQuerySet):
             .order_by("-ordered_at", "-id")
         )
 
-    def before(self, at: datetime, pk: int) -> Self:
+    def count_to(self, limit: int, *, by: str = "ordered_at") -> int:
+        """How many rows there are, at most `limit`. by: the column of the list's order.
+
+        In the list's order, so that the index of the list's first page counts as well, whatever the planner thinks of
+        the others. Where one of several values will do no index has the order, and any that finds them is welcome.
+        """
+        leaves = self.query.where.leaves()
+        is_one_of_many = any(
+            isinstance(one, In) and not isinstance(one.rhs, str) and len(one.rhs) > 1 for one in leaves
+        )
+        rows = self.order_by() if is_one_of_many else self.order_by(f"-{by}", "-id")
+        return rows.values("pk")[:limit].count()
+
+    def before(self, at: datetime, pk: int, *, by: str = "ordered_at") -> Self:
         """The rows after (at, pk) in the list's order. The first half is what the index can use:
         the usual OR form is 27 to 110 times slower."""
-        return self.filter(ordered_at__lte=at).filter(models.Q(ordered_at__lt=at) | models.Q(id__lt=pk))
+        return self.filter(**{f"{by}__lte": at}).filter(models.Q(**{f"{by}__lt": at}) | models.Q(id__lt=pk))
 
-    def after(self, at: datetime, pk: int) -> Self:
+    def after(self, at: datetime, pk: int, *, by: str = "ordered_at") -> Self:
         """The rows before (at, pk) in the list's order, nearest last."""
-        return self.filter(ordered_at__gte=at).filter(models.Q(ordered_at__gt=at) | models.Q(id__gt=pk))
+        return self.filter(**{f"{by}__gte": at}).filter(models.Q(**{f"{by}__gt": at}) | models.Q(id__gt=pk))
 
 
 class Run(Workable, Reportable, Stoppable, Retryable, Keepable, Leased, TenantRow):
@@ -115,7 +129,7 @@ class Run(Workable, Reportable, Stoppable, Retryable, Keepable, Leased, TenantRo
     flow = models.ForeignKey(Flow, on_delete=models.PROTECT, related_name="runs", db_index=False)
     version = models.ForeignKey(FlowVersion, on_delete=models.PROTECT, related_name="runs")
     environment_version = models.ForeignKey(
-        "EnvironmentVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="runs"
+        "EnvironmentVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="runs", db_index=False
     )
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     trigger = models.CharField(max_length=10, choices=Trigger)
@@ -206,15 +220,28 @@ class Run(Workable, Reportable, Stoppable, Retryable, Keepable, Leased, TenantRo
             # The list, whole and by its commonest questions, newest first.
             models.Index(fields=["tenant", "-ordered_at", "-id"], name="run_newest"),
             models.Index(fields=["tenant", "status", "-ordered_at", "-id"], name="run_by_status"),
-            models.Index(fields=["flow", "-ordered_at", "-id"], name="run_by_flow"),
-            models.Index(fields=["flow", "status", "-ordered_at", "-id"], name="run_by_flow_status"),
+            # The tenant at the end spares a count the look at each row.
+            models.Index(fields=["flow", "-ordered_at", "-id", "tenant"], name="run_of_flow"),
+            models.Index(fields=["flow", "status", "-ordered_at", "-id", "tenant"], name="run_of_flow_by_status"),
             models.Index(fields=["tenant", "created_by", "-ordered_at", "-id"], name="run_by_user"),
             models.Index(fields=["tenant", "trigger", "-ordered_at", "-id"], name="run_by_trigger"),
+            models.Index(fields=["environment_version", "-ordered_at", "-id", "tenant"], name="run_by_environment"),
+            # Rare ones among many: without an index of their own a page and its count would walk past all the others.
             models.Index(
                 fields=["tenant", "-ordered_at", "-id"],
                 name="run_with_warnings",
                 condition=models.Q(has_warnings=True),
             ),
+            models.Index(
+                fields=["tenant", "-ordered_at", "-id"], name="run_retried", condition=models.Q(is_retried=True)
+            ),
+            models.Index(
+                fields=["tenant", "-ordered_at", "-id"],
+                name="run_reviewed",
+                condition=models.Q(reviewed_at__isnull=False),
+            ),
+            # By their making, for clients that ask for a period of it (seed 4).
+            models.Index(fields=["tenant", "-created_at", "-id"], name="run_newest_made"),
             models.Index(
                 fields=["tenant", "took_ms"], name="run_by_duration", condition=models.Q(took_ms__isnull=False)
             ),

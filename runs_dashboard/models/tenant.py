@@ -47,6 +47,10 @@ class TenantQuerySet(models.QuerySet):
         clone._tenant_id = getattr(self, "_tenant_id", None)
         return clone
 
+    def count_to(self, limit: int) -> int:
+        """How many rows there are, at most `limit`."""
+        return self.order_by().values("pk")[:limit].count()
+
     def create(self, **fields: Any) -> Any:
         if getattr(self, "_tenant_id", None) and "tenant" not in fields and "tenant_id" not in fields:
             fields["tenant_id"] = self._tenant_id

@@ -22,7 +22,7 @@ TABS = (Status.FAILED, Status.RUNNING, Status.QUEUED, Status.PAUSED, Status.STOP
 
 def count_capped(rows: RunQuerySet) -> int:
     """Exact up to the limit, one more than the limit beyond it."""
-    return rows.order_by()[: settings.COUNT_LIMIT + 1].count()
+    return rows.count_to(settings.COUNT_LIMIT + 1)
 
 
 def count_statuses(runs: RunQuerySet, key: str) -> dict[str, int]:

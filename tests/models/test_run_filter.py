@@ -149,6 +149,37 @@ def test_durations_are_the_same_where_many_runs_took_so_long(tenant: Tenant, mon
     assert found(tenant, "duration_under=2m1ms") == {runs[0].uid, runs[1].uid}
 
 
+@pytest.mark.parametrize("few", [0, 2_000])
+def test_pairs_and_texts_find_the_same_among_few_and_among_many(
+    tenant: Tenant, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runs_dashboard.filters.FEW_RUNS", few)
+    orders, prices = make_flow(tenant, "orders"), make_flow(tenant, "prices")
+    make_run(orders, uid="a-1234567", tags={"team": "blue"}, tracked=[("order_id", "1"), ("order_id", "2")])
+    make_run(orders, uid="a-1234599", tags={"team": "red"}, tracked=[("order_id", "2")])
+    make_run(prices, uid="z-orders")
+    cases = {
+        "tag=team": {"a-1234567", "a-1234599"},
+        "tag=team:red": {"a-1234599"},
+        "tag=team:blue&tracked=order_id:2": {"a-1234567"},
+        "tracked=order_id:2": {"a-1234567", "a-1234599"},
+        "tracked=order_id:3": set(),
+        "search=order": {"a-1234567", "a-1234599"},
+        "search=PRICE": {"z-orders"},
+        "search=a-1234567": {"a-1234567"},
+        "search=A-12345678": set(),
+        "search=2": {"a-1234567", "a-1234599"},
+    }
+    assert {query: found(tenant, query) for query in cases} == cases
+
+
+@pytest.mark.parametrize("start", ["a-1234567", "A-1234567", "a-12345678", "a-1234567-"])
+def test_an_id_is_found_by_its_start(tenant: Tenant, start: str) -> None:
+    flow = make_flow(tenant)
+    uids = {make_run(flow, uid=uid).uid for uid in ("a-1234567-x", "a-12345678.z_9", "b-1234567")}
+    assert found(tenant, f"search={start}") == {uid for uid in uids if uid.startswith(start.lower())}
+
+
 @pytest.mark.parametrize("value", ["\x00", "\ud800", "é", "'; --", "%", "x" * 255, "9" * 30])
 @pytest.mark.parametrize("name", sorted(RunFilter.base_filters))
 def test_no_value_of_any_filter_breaks_the_list(tenant: Tenant, name: str, value: str) -> None:
@@ -168,11 +199,17 @@ def plan(rows: Any) -> str:
         return "\n".join(str(row[-1]) for row in cursor.fetchall())
 
 
-@pytest.mark.parametrize("query", ["", "status=failed", "flow=orders", "flow=orders&status=failed", "trigger=api"])
+RARE = ["has_warnings=true", "retried=true", "reviewed=true", "environment=production", "user_id=1"]
+
+
+@pytest.mark.parametrize(
+    "query", ["", "status=failed", "flow=orders", "flow=orders&status=failed", "trigger=api", *RARE]
+)
 def test_the_common_questions_are_answered_by_an_index_in_its_order(tenant: Tenant, query: str) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("the plan is read off SQLite, which plans without statistics")
     make_flow(tenant)
+    Environment.objects.of(tenant).create(name="production").publish({"A": "1"}, by=ENGINE)
     rows = ask(tenant, query).qs
     for page in (rows, rows.before(datetime(2026, 1, 1, tzinfo=UTC), 5)):
         steps = plan(page)
