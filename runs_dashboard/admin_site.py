@@ -19,7 +19,7 @@ GROUPS = {
     "Runs": ("Run", "Step", "TrackedData", "RunTag", "EndUser", "Download", "SavedView"),
     "Logs": ("LogChunk", "Payload", "LogMetadata", "LogIndexPart"),
     "People and rights": ("Tenant", "User", "Membership", "ApiKey"),
-    "Machine": ("AuditEntry", "Worker", "IdempotencyKey"),
+    "Machine": ("AuditEntry", "Worker", "IdempotencyKey", "RollupCell", "RollupChange", "RollupState"),
 }
 
 

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class RunsDashboardConfig(AppConfig):
@@ -8,3 +9,7 @@ class RunsDashboardConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401  (registers the system checks)
+        from .models import rollup_triggers
+
+        pre_migrate.connect(rollup_triggers.remove, sender=self)
+        post_migrate.connect(rollup_triggers.install, sender=self)

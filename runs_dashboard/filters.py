@@ -219,6 +219,8 @@ class RunFilter(django_filters.FilterSet):
     started_after = MomentFilter(method="from_moment", label="Started after")
     started_before = MomentFilter(method="to_moment", label="Started before")
     started_on = MomentFilter(method="on_day", label="Started on")
+    since = MomentFilter(method="from_order", label="Since")
+    until = MomentFilter(method="to_order", label="Until")
     duration_over = LengthFilter(method="that_took", label="Took longer than")
     duration_under = LengthFilter(method="that_took", label="Took less than")
     search = TextFilter(method="matching", label="Text")
@@ -260,10 +262,10 @@ class RunFilter(django_filters.FilterSet):
         return list(flows.values_list("pk", flat=True))
 
     def of_user(self, rows: QuerySet, name: str, value: str) -> QuerySet:
-        return rows.filter(created_by_id__in=_users(value))
+        return rows.filter(_by_users(value))
 
     def without_user(self, rows: QuerySet, name: str, value: str) -> QuerySet:
-        return rows.exclude(created_by_id__in=_users(value))
+        return rows.exclude(_by_users(value))
 
     def of_version(self, rows: QuerySet, name: str, value: str) -> QuerySet:
         return rows.filter(version__uuid=value) if is_uuid(value) else rows.none()
@@ -325,6 +327,13 @@ class RunFilter(django_filters.FilterSet):
     def on_day(self, rows: QuerySet, name: str, value: datetime) -> QuerySet:
         day, end = day_around(value)
         return rows.filter(ordered_at__gte=day, ordered_at__lt=end, started_at__gte=day, started_at__lt=end)
+
+    def from_order(self, rows: QuerySet, name: str, value: datetime) -> QuerySet:
+        """By the list's own time: a run that has not started counts by its making."""
+        return rows.filter(ordered_at__gte=value)
+
+    def to_order(self, rows: QuerySet, name: str, value: datetime) -> QuerySet:
+        return rows.filter(ordered_at__lt=value)
 
     def that_took(self, rows: QuerySet, name: str, value: int) -> QuerySet:
         """Runs that took so long, or have taken longer by now; both bounds at once.
@@ -434,6 +443,13 @@ def _write(value: Any) -> list[str]:
 
 def _split(value: str) -> list[str]:
     return [part.strip() for part in value.split(",")]
+
+
+def _by_users(value: str) -> Q:
+    """Runs of the users that are named; 0 is nobody: a schedule, an engine, or a user who is gone."""
+    users = _users(value)
+    found = Q(created_by_id__in=users)
+    return found | Q(created_by_id=None) if 0 in users else found
 
 
 def _users(value: str) -> list[int]:

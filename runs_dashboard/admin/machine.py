@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin
 
-from ..models import AuditEntry, IdempotencyKey, Purge, StoredDay, Worker
+from ..models import AuditEntry, IdempotencyKey, Purge, RollupCell, RollupChange, RollupState, StoredDay, Worker
 from .base import OwnRelatedFilter, Window, link
 
 if TYPE_CHECKING:
@@ -59,3 +59,25 @@ class StoredDayWindow(Window):
     list_display = ("flow", "day", "runs", "log_bytes", "is_settled", "is_stale")
     list_select_related = ("flow",)
     list_filter = (("tenant", OwnRelatedFilter),)
+
+
+@admin.register(RollupCell)
+class RollupCellWindow(Window):
+    list_display = ("__str__", "tenant", "by", "level", "succeeded", "failed", "stopped")
+    list_select_related = ("tenant",)
+    list_filter = (("tenant", OwnRelatedFilter), "by")
+    heavy = ("took", "waited")
+
+
+@admin.register(RollupChange)
+class RollupChangeWindow(Window):
+    """What the roll-ups do not hold yet: many for long means that no worker lives."""
+
+    list_display = ("__str__", "tenant", "hour")
+    list_select_related = ("tenant",)
+
+
+@admin.register(RollupState)
+class RollupStateWindow(Window):
+    is_for_superusers = True
+    list_display = ("__str__", "succeeded", "failed", "stopped")

@@ -7,11 +7,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-from django.db.models import Count
 from django.utils import timezone
 
 from ..filters import RunFilter, is_uuid
-from ..models import Flow, Role, Run, Step, User
+from ..models import Flow, Role, Run, Span, Step, User, look
 from ..text.levels import LEVEL_NUMBERS
 from . import representations as shapes
 from .cursors import seal, unseal
@@ -83,25 +82,24 @@ def month_before(day: date) -> date:
 
 
 def count_executions(tenant: Tenant, group: str, start: date, end: date) -> list[ExecutionCount]:
-    """The highest first. Runs by their start; of components each attempt that was made."""
-    within = datetime.combine(start, time(), UTC), datetime.combine(end, time.max, UTC)
+    """The highest first, from the roll-ups. Runs by their start; of components each attempt that was made."""
+    begin = datetime.combine(start, time(), UTC)
+    span = Span.between(begin, begin + (end - start)).longer(hours=24)
+    found = {key: figures.runs for key, figures in look(tenant, span, lambda seen: seen.by(group, span)).items()}
     if group == "component":
-        steps = Step.objects.of(tenant).filter(run__ordered_at__range=within, run__tenant=tenant, kept_from=None)
-        found = steps.values_list("component").annotate(n=Count("pk")).order_by("-n", "component")
-        return [ExecutionCount(name or None, name or None, count) for name, count in found]
-    column = "flow_id" if group == "flow" else "created_by_id"
-    runs = Run.objects.of(tenant).filter(ordered_at__range=within)
-    # The names are looked up behind the counting: joined to every run they cost several times the count.
-    rows = list(runs.order_by().values_list(column).annotate(n=Count("pk")).order_by("-n", column))
-    pks = [pk for pk, _ in rows if pk is not None]
-    names: dict[int, tuple[Any, str]]
-    if group == "flow":
-        flows = Flow.objects.of(tenant).filter(pk__in=pks).values_list("pk", "slug", "name")
-        names = {pk: (slug, name or slug) for pk, slug, name in flows}
+        counts = [ExecutionCount(name or None, name or None, count) for name, count in found.items()]
     else:
-        names = {pk: (pk, name) for pk, name in User.objects.filter(pk__in=pks).values_list("pk", "username")}
-    nobody: tuple[Any, None] = (None, None)
-    return [ExecutionCount(*names.get(pk, nobody), count=count) for pk, count in rows]
+        pks = [int(key) for key in found if key]
+        names: dict[str, tuple[Any, str]]
+        if group == "flow":
+            flows = Flow.objects.of(tenant).filter(pk__in=pks).values_list("pk", "slug", "name")
+            names = {str(pk): (slug, name or slug) for pk, slug, name in flows}
+        else:
+            users = User.objects.filter(pk__in=pks).values_list("pk", "username")
+            names = {str(pk): (pk, name) for pk, name in users}
+        nobody: tuple[Any, None] = (None, None)
+        counts = [ExecutionCount(*names.get(key, nobody), count=count) for key, count in found.items()]
+    return sorted(counts, key=lambda one: (-one.count, str(one.id or "")))
 
 
 class FoundLog(shapes.LogEntry, rename="camel", kw_only=True):

@@ -19,7 +19,7 @@ STATUSES = tuple(Status.values)
 FILTERS = tuple(
     Parameter(name_for_api(name), kind, about, choices=choices, is_filter=True)
     for name, kind, about, choices in (
-        ("user", "text", "Runs created by this user number, or name.", ()),
+        ("user", "text", "Runs created by this user number, or name; 0: by nobody.", ()),
         ("flow", "text", "Runs of this flow; several with commas.", ()),
         ("flow_version_id", "text", "Runs of this flow version.", ()),
         ("virtual_environment_id", "text", "Runs in this environment.", ()),
@@ -29,6 +29,8 @@ FILTERS = tuple(
         ("started_before", "moment", "Unix milliseconds, ISO 8601, or how long ago: 2h, 7d.", ()),
         ("started_after", "moment", "Unix milliseconds, ISO 8601, or how long ago: 2h, 7d.", ()),
         ("started_on", "moment", "A day (UTC): Unix milliseconds or ISO 8601.", ()),
+        ("since", "moment", "By their start, or their making while they wait.", ()),
+        ("until", "moment", "The same, before that time.", ()),
         ("retried", "flag", "true or false: some later run retried it.", ()),
         ("has_warnings", "flag", "true or false.", ()),
         ("tag", "pair", "key:value, or a key alone; given several times, all must fit.", ()),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from ..models import Purge, count_storage, index_pending, keep_statistics
+from ..models import Purge, count_storage, fold, index_pending, keep_statistics
 from .downloads import make_next
 from .reaper import expire_dead_workers, forget_old_workers, reap, sweep_folders, sweep_processes
 from .retry_calls import call_next
@@ -30,6 +30,7 @@ RETENTION_LOOK_SECONDS = 60.0
 INDEX_SECONDS = 1.0
 STATISTICS_SECONDS = 3_600.0
 INDEX_FOR_SECONDS = 0.5
+FOLD_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Housekeeping:
             ("storage", self._count_storage, STORAGE_SECONDS),
             ("retention", self._apply_retention, RETENTION_LOOK_SECONDS),
             ("statistics", keep_statistics, STATISTICS_SECONDS),
+            ("roll-ups", self._fold, FOLD_SECONDS),
         ]
 
     def _keep_house(self) -> None:
@@ -103,3 +105,8 @@ class Housekeeping:
             purged = Purge.apply_due(should_stop=lambda: self.worker.is_draining)
             if purged is not None and purged.runs:
                 logger.info("Retention has deleted %s runs with %s bytes of log.", purged.runs, purged.log_bytes)
+
+    def _fold(self) -> None:
+        """Adds what changed to the roll-ups."""
+        while not self.worker.is_draining and fold():
+            continue

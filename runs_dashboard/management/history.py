@@ -6,10 +6,9 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import Avg, F
 from uuid_utils import UUID
 
-from ..models import AuditEntry, Flow, Run, RunTag, Step, TrackedData
+from ..models import AuditEntry, Run, RunTag, Step, TrackedData, fold_all
 from ..models.log import LogChunk
 from ..text.fingerprint import fingerprint
 from .bulk import Bulk, flush_all, moment, reserve
@@ -82,15 +81,8 @@ class History:
                 for one in batch:
                     step_pk = _RunWriter(self, one).write(usual, step_pk)
                 flush_all(self.tables)
+            fold_all()
             tell(begin + len(batch))
-        self.learn_durations()
-
-    def learn_durations(self) -> None:
-        for flow in self.company.flows:
-            rows = Run.across_tenants.filter(flow=flow, status="succeeded").order_by("-ordered_at", "-id")[:100]
-            took = rows.annotate(took=F("finished_at") - F("started_at")).aggregate(usual=Avg("took"))["usual"]
-            if took is not None:
-                Flow.across_tenants.filter(pk=flow.pk).update(usual_ms=int(took.total_seconds() * 1000))
 
 
 class _RunWriter:

@@ -5,6 +5,8 @@ from .delivery import ResendRefused, WebhookDelivery
 from .download import Download
 from .environment import Environment, EnvironmentVersion
 from .flow import Flow, FlowDisabled, FlowType, FlowVersion
+from .folding import count_for_ever, fold, fold_all, look
+from .insights import Figures, Insights, Span
 from .key import ApiKey
 from .lifecycle import FINAL, LIVE, LeaseLost, Status, StatusConflict, measure_ms, move
 from .log import LogChunk, LogClosed, append, append_system, seal
@@ -14,10 +16,12 @@ from .log_reading import Entry, LogView, find_line, log_entry_id
 from .log_search import Hit, SearchPage, search_logs
 from .once import IdempotencyKey, KeyReused, once
 from .purging import Purge
+from .recounting import recount
 from .reporting import Report, ReportedLine, StepReport
 from .retention import Gone, purge
 from .retry_call import RetryCall
 from .retrying import RetryPlan, RetryRefused
+from .rollup import RollupCell, RollupChange, RollupState
 from .run import Run, Trigger, UidTaken, make_uid
 from .statistics import keep_statistics, refresh_statistics
 from .step import Step
@@ -44,6 +48,7 @@ __all__ = [
     "Entry",
     "Environment",
     "EnvironmentVersion",
+    "Figures",
     "FindPage",
     "Flow",
     "FlowDisabled",
@@ -52,6 +57,7 @@ __all__ = [
     "Gone",
     "Hit",
     "IdempotencyKey",
+    "Insights",
     "KeyReused",
     "LeaseLost",
     "LogChunk",
@@ -70,10 +76,14 @@ __all__ = [
     "RetryPlan",
     "RetryRefused",
     "Role",
+    "RollupCell",
+    "RollupChange",
+    "RollupState",
     "Run",
     "RunTag",
     "SavedView",
     "SearchPage",
+    "Span",
     "Status",
     "StatusConflict",
     "Step",
@@ -92,20 +102,25 @@ __all__ = [
     "append",
     "append_system",
     "count_day",
+    "count_for_ever",
     "count_storage",
     "drop_dead_parts",
     "explain_waiting",
     "find_in_log",
     "find_line",
+    "fold",
+    "fold_all",
     "index_pending",
     "is_timely",
     "keep_statistics",
     "log_entry_id",
+    "look",
     "make_uid",
     "measure_ms",
     "move",
     "once",
     "purge",
+    "recount",
     "refresh_statistics",
     "seal",
     "search_logs",

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from .tenant import Tenant
 
 SLUG_PATTERN = r"^[a-z0-9_.-]+$"  # seeds 1 and CONTRACT section 1
-USUAL_TOLERANCE, USUAL_TOLERANCE_MS = 0.1, 50  # of the usual duration, and at least
-USUAL_WEIGHT = 0.2  # of the newest run in a flow's usual duration
 
 
 class OrderedJSONField(models.JSONField):
@@ -75,6 +73,7 @@ class Flow(TenantRow):
     retention_days = models.PositiveIntegerField(null=True, blank=True, editable=False)
     retention_bytes = models.BigIntegerField(null=True, blank=True, editable=False)
     retention_runs = models.BigIntegerField(null=True, blank=True, editable=False)
+    # The median of what succeeded in the last 30 days: learn_durations (folding.py) keeps it.
     usual_ms = models.BigIntegerField("usual duration, ms", null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -239,22 +238,6 @@ class Flow(TenantRow):
         return Run.enqueue(flow=self, version=version, args=checked, trigger=trigger, by=by, **fields)
 
     start.alters_data = True  # type: ignore[attr-defined]
-
-    def is_usual(self, took_ms: int) -> bool:
-        """Whether a run that took so long says nothing new: every run would else write to its flow's row."""
-        if self.usual_ms is None:
-            return False
-        return abs(took_ms - self.usual_ms) <= max(USUAL_TOLERANCE_MS, self.usual_ms * USUAL_TOLERANCE)
-
-    def learn_duration(self, took_ms: int) -> None:
-        """Moves the usual duration a fifth of the way to what a succeeded run took."""
-        usual = models.functions.Coalesce("usual_ms", models.Value(took_ms))
-        moved = usual + (models.Value(took_ms) - usual) * USUAL_WEIGHT
-        type(self).across_tenants.filter(pk=self.pk).update(
-            usual_ms=models.functions.Cast(moved, models.BigIntegerField())
-        )
-
-    learn_duration.alters_data = True  # type: ignore[attr-defined]
 
 
 class FlowDisabled(Exception):

@@ -260,8 +260,6 @@ class Reportable(models.Model):
         if phase in FINAL:
             # Closed with the run's own end: a step's own report may still correct it.
             self.steps.filter(status__in=LIVE).update(status=phase, finished_at=self.finished_at)
-            if phase == Status.SUCCEEDED and self.duration_ms is not None:
-                self.flow.learn_duration(self.duration_ms)
 
     def _report_steps(self: Run, reports: list[StepReport]) -> list[Step]:  # type: ignore[misc]
         known = {(step.slug, step.attempt): step for step in self.steps.order_by("attempt")}

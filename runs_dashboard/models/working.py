@@ -31,7 +31,7 @@ ERROR_MAX = 8_000  # characters of a run's error; the whole text is in the log
 WORK_FIELDS = (
     *("tenant_id", "uid", "status", "token", "started_at", "finished_at", "is_external", "environment_version_id"),
     *("args", "metrics", "ran_ms", "line_count", "log_bytes", "steps_done", "stop_requested_at"),
-    *("depth", "parent_run_id", "end_user_id", "flow__tenant_id", "flow__slug", "flow__concurrency", "flow__usual_ms"),
+    *("depth", "parent_run_id", "end_user_id", "flow__tenant_id", "flow__slug", "flow__concurrency"),
     *("version__tenant_id", "version__definition"),
 )
 
@@ -147,13 +147,10 @@ class Workable(models.Model):
                 "error_step": error_step,
                 "error_fingerprint": fingerprint(error),
             }
-        flow = self.flow
         with transaction.atomic():
             run = move(self, status, by=WORKER, allowed=[Status.RUNNING], fence=token, is_known=True, **fields)
             if status != Status.SUCCEEDED:
                 run.close_steps(status)
-            elif (took := run.duration_ms) is not None and not flow.is_usual(took):
-                flow.learn_duration(took)
         return run
 
     def pause(self: Run, *, token: int, until: datetime | None = None) -> Run:  # type: ignore[misc]

@@ -47,6 +47,8 @@ QUALIFIERS = (
     _negatable("tag", "pair", "a tag, with or without its value", "tag:team=blue"),
     _negatable("tracked", "pair", "a business key; order_id:4711 says the same", "tracked:order_id=4711"),
     Qualifier("started", "moment", "when: a length of time, a day, or days from..to", "started:>2h"),
+    Qualifier("since", "name", "by their start, or their making while they wait", "since:2026-11-20T00:00Z", "since"),
+    Qualifier("until", "name", "the same, before a time", "until:2026-11-22T00:00Z", "until"),
     Qualifier("duration", "length", "how long it took, or has taken by now", "duration:>5m", aliases=("took",)),
     Qualifier("level", "words", "lines of this level in its log", "level:error", "level"),
     Qualifier("warnings", "flag", "with or without warnings", "warnings:yes", "has_warnings"),

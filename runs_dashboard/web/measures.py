@@ -1,4 +1,4 @@
-"""The numbers behind /metrics: from short indexes and counters, never from a scan; no tenant is named."""
+"""The numbers behind /metrics: from short indexes and roll-ups, never from a scan; no tenant is named."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from django.core.signals import got_request_exception, request_started
 from django.db import models
 from django.utils import timezone
 from prometheus_client import REGISTRY, Counter, exposition
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from ..models import Download, Run, Status, Worker
+from ..models import FINAL, Download, Run, Status, Worker, count_for_ever
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
+
+    from prometheus_client.core import Metric
 
 LIMIT = settings.COUNT_LIMIT
 
@@ -35,10 +37,10 @@ def _count_failure(**event: Any) -> None:
 class ProductCollector:
     """What the database says at the moment of the scrape."""
 
-    def describe(self) -> list[GaugeMetricFamily]:
+    def describe(self) -> list[Metric]:
         return []  # else the registry would ask the database when it is told of this collector
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         queued = Run.across_tenants.filter(status=Status.QUEUED, is_external=False).order_by()
         running = Run.across_tenants.filter(status=Status.RUNNING).order_by()
         waiting = Download.across_tenants.filter(status__in=[Download.Status.QUEUED, Download.Status.RUNNING])
@@ -48,6 +50,16 @@ class ProductCollector:
         oldest = queued.aggregate(at=models.Min("queued_at"))["at"]
         age = max(0.0, (timezone.now() - oldest).total_seconds()) if oldest else 0.0
         disk = shutil.disk_usage(settings.DATA_DIR)
+        ever = count_for_ever()
+        ended = CounterMetricFamily(
+            "runs_dashboard_runs_ended", "Runs that have ended, deleted ones too.", labels=["status"]
+        )
+        for status in sorted(FINAL):
+            ended.add_metric([status], ever[status])
+        yield ended
+        yield CounterMetricFamily(
+            "runs_dashboard_run_seconds", "Time that the runs which succeeded took.", value=ever["took_ms"] / 1000
+        )
         yield _gauge("runs_queued", f"Runs that wait for a worker, at most {LIMIT:,}.", _count(queued))
         yield _gauge("runs_running", f"Runs in progress, at most {LIMIT:,}.", _count(running))
         yield _gauge("queue_age_seconds", "How long the longest waiting run has waited.", age)

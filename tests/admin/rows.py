@@ -22,6 +22,8 @@ from runs_dashboard.models import (
     Purge,
     RetryCall,
     Role,
+    RollupCell,
+    RollupState,
     Run,
     SavedView,
     Step,
@@ -77,6 +79,8 @@ def make_tenant(slug: str) -> SimpleNamespace:
     RetryCall.objects.of(tenant).create(run=run, url=f"https://example.org/{EVIL}", start_at="start", next_at=None)
     SavedView.objects.of(tenant).create(name=EVIL[:100], query="status=failed&search=%3Cb%3E", is_shared=True)
     AuditEntry.record("run.edit", run, by=Machine(name=EVIL), run=run, text=EVIL)
+    RollupCell.objects.of(tenant).create(by="total", level=24, begin=0)
+    RollupState.objects.get_or_create(pk=1)
     return SimpleNamespace(tenant=tenant, flow=flow, run=claimed, environment=environment, step=step)
 
 

@@ -7,6 +7,8 @@ from django.test import Client
 from runs_dashboard.models import ApiKey, Machine, Membership, Role, Tenant, User
 from runs_dashboard.web import health
 
+from ..models.runs import make_flow, make_run
+
 SETUP = Machine(name="test")
 
 
@@ -68,6 +70,21 @@ def test_metrics_are_for_any_key_and_name_no_tenant(client: Client, key: str) ->
     for name in ("runs_queued", "runs_running", "workers_alive", "queue_age_seconds", "data_disk_free_bytes"):
         assert f"\nruns_dashboard_{name} " in text
     assert "hidden-tenant" not in text.lower()
+
+
+@pytest.mark.django_db
+def test_what_is_counted_for_ever_does_not_go_with_its_runs(client: Client) -> None:
+    tenant = Tenant.objects.create(slug="acme", name="Acme")
+    run = make_run(make_flow(tenant), "failed")
+
+    def read() -> str:
+        text = client.get("/metrics", REMOTE_ADDR="127.0.0.1").content.decode()
+        return next(line for line in text.splitlines() if line.startswith('runs_dashboard_runs_ended_total{status="f'))
+
+    before = read()
+    assert float(before.split()[-1]) >= 1
+    run.delete_whole(by=SETUP)
+    assert read() == before
 
 
 @pytest.mark.django_db

@@ -143,14 +143,6 @@ def test_a_paused_schedule_is_not_due(tenant: Tenant) -> None:
     assert type(flow).across_tenants.due(later).exists()
 
 
-def test_the_usual_duration_follows_what_runs_take(tenant: Tenant) -> None:
-    flow = make_flow(tenant)
-    flow.learn_duration(1_000)
-    flow.learn_duration(2_000)
-    flow.refresh_from_db()
-    assert flow.usual_ms == 1_200
-
-
 def aged(run: Run, days: int) -> Run:
     Run.across_tenants.filter(pk=run.pk).update(finished_at=timezone.now() - timedelta(days=days))
     return run

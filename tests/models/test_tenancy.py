@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runs_dashboard.models import Tenant
 
 ROWS = [model for model in apps.get_app_config("runs_dashboard").get_models() if issubclass(model, TenantRow)]
-WITHOUT_TENANT = {"User", "Tenant", "Worker"}
+WITHOUT_TENANT = {"User", "Tenant", "Worker", "Purge", "RollupState"}
 PACKAGE = Path(domain.__file__).parent.parent
 
 
