@@ -19,13 +19,17 @@ function read(box) {
     return { last: null, step: null, group: null, key: null, same: [], repeat: null, cells: [], at: 0, redraw: null };
   }
 
+  // The first row of the log from here on.
+  function line(row, way, isWanted = isLine) {
+    while (row && !isWanted(row)) row = row[way];
+    return row;
+  }
+
   const isLine = (row) => row.id.charCodeAt(0) === 76; // L
   const lineOf = (part) => part.closest("#lines > div");
   const textOf = (row) => row.children[3];
   const number = (row) => Number(row.id.slice(1));
   const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
-  const isLive = () => Boolean(document.getElementById("tail") && !document.querySelector("#fresh[data-ended]"));
-  const isFollowing = () => box.log?.isFollowing ?? (isLive() && document.getElementById("follow").checked);
 
   // --- what a row is hidden by ----------------------------------------------------------------------------------------
 
@@ -128,7 +132,8 @@ function read(box) {
     }
   }
 
-  const reading = { infos, owners, members, change, put, makeRow, number, lineOf, textOf };
+  const reading = { box, infos, owners, dirty, members, change, set, put, makeRow, makeButton, number, lineOf, textOf };
+  const groups = box.makeGroups(reading);
   const repeats = box.makeRepeats(reading);
   const terminal = box.makeTerminal({ ...reading, dissolve: repeats.dissolve });
 
@@ -137,11 +142,12 @@ function read(box) {
   const stepOf = (row) => `${row.getAttribute("data-attempt") ?? "1"} ${row.getAttribute("data-step")}`;
 
   function nameStep(row) {
-    if (!row.hasAttribute("data-step")) return;
+    const [attempt, step] = [row.getAttribute("data-attempt"), row.getAttribute("data-step")];
+    if (!step) return;
+    while (row.previousElementSibling?.matches(".fold-row.fold-head")) row = row.previousElementSibling;
     const above = row.previousElementSibling;
     const isThere = above?.className === "step-head";
     const head = isThere ? above : document.createElement("div");
-    const [attempt, step] = [row.getAttribute("data-attempt"), row.getAttribute("data-step")];
     const name = `Step ${step}${attempt ? ` · attempt ${attempt}` : ""}`;
     if (head.textContent === name) return;
     head.className = "step-head";
@@ -163,68 +169,6 @@ function read(box) {
     nameStep(row);
   }
 
-  // --- folds of markers -------------------------------------------------------------------------------------------------
-
-  function readFold(row, info, words) {
-    if (words[0] === "end" && place.group?.kind === "group") {
-      if (words.length === 1) info.group = place.group;
-      leave();
-    }
-    if (words[0] === "above" && place.group && !place.group.isTouched) set(place.group, true);
-    const kind = words.find((word) => word === "group" || word === "section");
-    if (!kind) {
-      info.group ??= place.group;
-      return;
-    }
-    while (place.group && (kind === "section" || (place.group.kind === "group" && !words.includes("nested")))) leave();
-    info.group = place.group;
-    const group = (info.own ??= { isTouched: false, isOpen: words.includes("open") });
-    Object.assign(group, { kind, parent: place.group, row, lines: 0, errors: 0, warnings: 0 });
-    if (!group.button) {
-      const text = textOf(row);
-      for (const link of text.querySelectorAll("a")) link.replaceWith(...link.childNodes);
-      const button = makeButton(group);
-      button.append(...text.childNodes);
-      text.append(button);
-      row.classList.add("fold-head");
-      if (words.includes("dim")) row.classList.add("dim");
-    }
-    owners.set(row, group);
-    dirty.add(group);
-    place.group = group;
-  }
-
-  // The innermost group has ended: one that was open for being the last closes, unless the reader is at it.
-  function leave() {
-    const { group } = place;
-    if (group.isLast && !group.isTouched && !group.errors && isFollowing()) set(group, false);
-    group.isLast = false;
-    place.group = group.parent;
-  }
-
-  function count(row, info) {
-    const isBad = row.classList.contains("e") || row.classList.contains("c");
-    const isWarning = row.classList.contains("w");
-    for (let { group } = info; group; group = group.parent) {
-      group.lines += 1;
-      group.warnings += isWarning;
-      group.errors += isBad;
-      if (isBad && !group.isTouched) set(group, true);
-      dirty.add(group);
-    }
-  }
-
-  // What has not ended is open: while the run lives, and where no other section is.
-  function openLast() {
-    for (let { group } = place; group; group = group.parent) {
-      if (group.isOpen || group.isTouched) continue;
-      const others = () => [...box.querySelectorAll(":scope > .fold-head > span > .fold")].map((button) => owners.get(button));
-      if (group.kind === "section" && !isLive() && others().some((other) => other.isOpen)) continue;
-      group.isLast = true;
-      set(group, true);
-    }
-  }
-
   // --- rows that come and go --------------------------------------------------------------------------------------------
 
   function readRow(row) {
@@ -238,25 +182,24 @@ function read(box) {
     else if (before && number(row) !== number(before) + 1) Object.assign(place, { cells: [], at: 0, redraw: null }); // by a filter
     readStep(row);
     place.last = row;
-    const fold = row.getAttribute("data-fold");
-    if (fold) readFold(row, info, fold.split(" "));
+    const isMarker = row.hasAttribute("data-fold");
+    if (isMarker) groups.read(row, info, place);
     else info.group = place.group;
-    if (info.group) count(row, info);
+    if (info.group) groups.count(row, info);
     const isDrawn = !row.classList.contains("sys") && terminal.draw(row, place);
-    if (isDrawn || fold) place.key = null;
+    if (isDrawn || isMarker) place.key = null;
     else repeats.read(row, info, place);
     if (row.hidden || info.group || info.repeat || info.over) touched.add(row);
   }
 
   function finish() {
-    openLast();
+    groups.openLast(place);
     if (place.last !== kept) {
       if (kept) touched.add(kept);
       kept = place.last;
       if (kept) touched.add(kept);
     }
-    let first = box.firstElementChild;
-    while (first && !isLine(first)) first = first.nextElementSibling;
+    const first = line(box.firstElementChild, "nextElementSibling");
     if (first && first !== top) nameStep(first);
     top = first;
     for (const row of touched) show(row);
@@ -278,7 +221,7 @@ function read(box) {
       else if (row.classList.contains("fold-head")) {
         // What stands for a group's row that went is right as long as nothing comes before it.
         if (place.last) row.remove();
-        else place.group = Object.assign(owners.get(row), { lines: 0, errors: 0, warnings: 0 });
+        else place.group = groups.reset(owners.get(row));
       }
     }
     for (const row of box.querySelectorAll(":scope > .fold-row:not(.fold-head)")) if (owners.get(row).stamp !== stamp) row.remove();
@@ -293,17 +236,20 @@ function read(box) {
       if (part) put(fold, "before", (fold.top = lineOf(part)));
       return;
     }
-    let first = box.firstElementChild;
-    while (first && !(isLine(first) && infos.has(first))) first = first.nextElementSibling;
+    const first = line(box.firstElementChild, "nextElementSibling");
     if (!first) return;
     const info = infos.get(first);
     if (fold.first) {
-      if (info.repeat !== fold) return;
+      if (info.repeat !== fold) {
+        fold.row.remove();
+        return;
+      }
       fold.first = first;
       owners.set(first, fold);
       put(fold, "after", first);
       fold.count = [...members(fold)].length - 1;
       touched.add(first);
+      if (!fold.count) repeats.dissolve(fold);
     } else if (isIn(info, fold)) {
       const row = document.createElement("div");
       row.className = "fold-row fold-head";
@@ -317,24 +263,76 @@ function read(box) {
     }
   }
 
+  // Rows came before those that were there: these are read again as far as it makes a difference to them.
+  function readBefore(rows, first) {
+    const after = place;
+    place = begin();
+    for (const head of box.querySelectorAll(":scope > .fold-row.fold-head")) {
+      if (owners.get(head).line < number(rows[0])) {
+        rows[0].before(head);
+        place.group = groups.reset(owners.get(head));
+      } else head.remove();
+    }
+    rows.forEach(readRow);
+    const stale = new Set();
+    let row = first;
+    for (; row; row = line(row.nextElementSibling, "nextElementSibling")) {
+      const info = infos.get(row);
+      const wasFree = !info.group && !info.repeat;
+      if (info.repeat) stale.add(info.repeat);
+      readRow(row);
+      if (wasFree && !info.group && !info.repeat && !place.group && place.same.length === 1) break;
+    }
+    if (row) place = after;
+    for (const fold of stale) if (infos.get(fold.first).repeat !== fold) fold.row.remove();
+  }
+
+  // Rows at the end went: what comes next comes after this one.
+  function goBack(last, removed) {
+    for (const row of removed) {
+      const info = infos.get(row);
+      if (!info || number(row) < number(last)) continue;
+      groups.count(row, info, -1);
+      if (!info.repeat) continue;
+      info.repeat.count -= 1;
+      dirty.add(info.repeat);
+      if (!info.repeat.count) repeats.dissolve(info.repeat);
+    }
+    const info = infos.get(last);
+    place = Object.assign(begin(), { last, step: last.hasAttribute("data-step") ? stepOf(last) : null });
+    const before = line(last.previousElementSibling, "previousElementSibling");
+    const isSame = before && !info.repeat && info.key && infos.get(before)?.key === info.key && stepOf(before) === stepOf(last);
+    Object.assign(place, { group: groups.after(last, info), key: info.key ?? null, repeat: info.repeat });
+    place.same = isSame ? [before, last] : [last];
+  }
+
   function notice(records) {
-    const added = [];
-    const lost = new Set();
+    const [added, removed, lost] = [new Set(), [], new Set()];
     for (const record of records) {
-      for (const row of record.addedNodes) if (row.nodeType === 1 && isLine(row) && row.parentElement === box) added.push(row);
-      for (const row of record.removedNodes) if (owners.has(row) && row.parentElement !== box) lost.add(owners.get(row));
+      for (const row of record.addedNodes) if (row.nodeType === 1 && isLine(row) && row.parentElement === box) added.add(row);
+      for (const row of record.removedNodes) {
+        if (row.parentElement === box || row.nodeType !== 1) continue;
+        if (isLine(row)) removed.push(row);
+        if (owners.has(row)) lost.add(owners.get(row));
+      }
     }
-    const isTailGone = place.last && place.last.parentElement !== box;
-    if (!added.length && !lost.size && !isTailGone) {
-      finish();
-      return;
-    }
-    const isAfter = (row) => place.last && row.compareDocumentPosition(place.last) & Node.DOCUMENT_POSITION_PRECEDING;
-    if (isTailGone || (added.length && !isAfter(added[0]))) {
+    const isKnown = (row) => isLine(row) && infos.has(row) && !added.has(row);
+    const first = line(box.firstElementChild, "nextElementSibling", isKnown);
+    const last = place.last?.parentElement === box ? place.last : line(box.lastElementChild, "previousElementSibling", isKnown);
+    if (!first || !last) {
       readAll();
       return;
     }
-    added.forEach(readRow);
+    if (last !== place.last) goBack(last, removed);
+    const before = [...added].filter((row) => number(row) < number(first));
+    const after = [...added].filter((row) => number(row) > number(last));
+    const isBetween = before.length + after.length < added.size;
+    if (isBetween || (before.length && box.querySelector(":scope > [data-move]"))) {
+      readAll();
+      return;
+    }
+    if (before.length) readBefore(before, first);
+    after.forEach(readRow);
     // The outer group first: the inner one hangs behind it.
     for (const fold of [...lost].sort((one, other) => (isIn({ group: one.parent }, other) ? 1 : -1))) hangAgain(fold);
     finish();

@@ -188,6 +188,89 @@ def test_without_scripts_every_line_is_there(page: Page, dashboard: Product, new
     expect(plain.locator("#L2 > span")).to_have_text("::group::Install")
 
 
+# Rows go and come at both ends, as they do while a reader moves through a log: however that went, the page must be what
+# it is when all of them come at once.
+COME_AND_GO = """(seed) => {
+  const box = document.getElementById("lines");
+  const random = (below) => ((seed = (seed * 16807) % 2147483647) >> 8) % below;
+  const kinds = ["plain ab12cd", "GET 0xab3 7 ms", "GET 0xcd4 9 ms", "GET 0xee1 1 ms", "other", "WARN low", "WARN low"];
+  const rows = [];
+  let text = "";
+  for (let line = 1; line <= 240; line++) {
+    const dice = random(60);
+    if (dice > 20) text = kinds[random(kinds.length)];
+    let [fold, level] = ["", text.startsWith("WARN") ? ' class="w"' : ""];
+    if (dice === 0) [text, fold, level] = [`--- Section ${line}`, ' data-fold="section"', ""];
+    else if (dice < 4) [text, level] = [`::group::Group ${line}`, ""];
+    else if (dice < 7) [text, fold, level] = ["::endgroup::", ' data-fold="end"', ""];
+    else if (dice === 7) [text, level] = ["ERROR", ' class="e"'];
+    if (dice && dice < 4) fold = ` data-fold="group${random(2) ? " nested" : ""}"`;
+    const step = line < 150 ? "one" : "two";
+    const move = MOVES && dice === 8 ? ' data-move="-1"' : "";
+    rows.push(`<div id="L${line}"${level} data-step="${step}"${fold}${move}><a href="#L${line}">${line}</a>`
+      + `<time>12:00:00.000</time><i></i><span>${text}</span></div>`);
+  }
+  const parse = (from, to) => {
+    const template = document.createElement("template");
+    template.innerHTML = rows.slice(from, to).join("");
+    return template.content;
+  };
+  const settle = () => new Promise((resolve) => setTimeout(resolve));
+  const note = (row) => row.querySelector("[data-note]")?.dataset.note ?? "";
+  const state = () =>
+    [...box.children].filter((row) => !row.hidden)
+      .map((row) => `${row.id || row.className + row.textContent} ${note(row)}`);
+  const drop = (count, side) => {
+    while (count) {
+      const row = box[`${side}ElementChild`];
+      if (row.id) count -= 1;
+      row.remove();
+    }
+  };
+  return (async () => {
+    box.replaceChildren(parse(0, rows.length));
+    await settle();
+    const wanted = state();
+    let [from, to] = [0, rows.length];
+    for (let turn = 0; turn < 40; turn++) {
+      const count = 1 + random(60);
+      const kind = random(4);
+      if (kind === 0 && to - from > count) {
+        drop(count, "first");
+        from += count;
+      } else if (kind === 1 && to - from > count) {
+        box.querySelector(".cut-row")?.remove();
+        drop(count, "last");
+        to -= count;
+        box.insertAdjacentHTML("beforeend", '<div class="cut-row" data-cut="later"></div>');
+      } else if (kind === 2 && from) {
+        box.prepend(parse(Math.max(0, from - count), from));
+        from = Math.max(0, from - count);
+      } else if (kind === 3) {
+        const cut = box.querySelector(".cut-row");
+        if (cut) cut.before(parse(to, to + count));
+        to = Math.min(rows.length, to + count);
+        if (to === rows.length) cut?.remove();
+      }
+      await settle();
+    }
+    if (from) box.prepend(parse(0, from));
+    await settle();
+    box.querySelector(".cut-row")?.replaceWith(parse(to, rows.length));
+    await settle();
+    return [wanted, state()];
+  })();
+}"""
+
+
+@pytest.mark.parametrize("moves", ["false", "true"])
+def test_however_rows_come_and_go_they_are_read_the_same(page: Page, dashboard: Product, moves: str) -> None:
+    show(page, dashboard, f"read-{moves}", "echo begin")
+    for seed in range(1, 25):
+        wanted, found = page.evaluate(COME_AND_GO.replace("MOVES", moves), seed)
+        assert found == wanted, f"seed {seed}"
+
+
 # Rows made in the page, as the stream would put them there: 5,000 a second, 5,000 in it.
 GROW = """async () => {
   const box = document.getElementById("lines");
