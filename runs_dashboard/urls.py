@@ -5,6 +5,9 @@ from django.urls import include, path
 
 from .web import health
 
+handler400 = "runs_dashboard.api.nowhere.answer_bad_request"
+handler500 = "runs_dashboard.api.nowhere.answer_failure"
+
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

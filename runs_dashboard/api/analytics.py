@@ -11,7 +11,7 @@ from ..filters import RunFilter, is_uuid
 from ..models import Flow, Role, Run, Status
 from .errors import NotThere
 from .operations import ApiView, Operation, answer
-from .parameters import Parameter
+from .parameters import Header, Parameter
 from .representations import TriggerWord, iso
 from .run_pages import RunPages
 
@@ -87,6 +87,10 @@ class AnalyticsView(ApiView):
                 Parameter("state", "words", "States, with commas.", choices=tuple(STATES)),
             ),
             answers={200: list[RunSummary]},
+            sends=(
+                Header("X-Total-Count", "How many runs there are, up to 10,000.", kind="integer"),
+                Header("X-Total-Is-Lower-Bound", "true where there are more; else absent."),
+            ),
             errors=(404,),
         )
     }

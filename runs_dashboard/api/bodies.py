@@ -6,12 +6,20 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from ..filters import MILLISECONDS_LIMIT
 from .representations import FlowKind, Level, Phase
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_.-]+$", min_length=1, max_length=255)]
 FlowId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_.-]+$", min_length=1, max_length=200)]
 Short = Annotated[str, msgspec.Meta(max_length=200)]
-Moment = str | int | float | None  # ISO 8601, or Unix milliseconds
+MILLISECONDS = msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": MILLISECONDS_LIMIT})
+# ISO 8601, or Unix milliseconds
+Moment = (
+    Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+    | Annotated[int, MILLISECONDS]
+    | Annotated[float, MILLISECONDS]
+    | None
+)
 Scalar = str | int | float | bool
 
 

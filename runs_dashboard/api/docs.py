@@ -9,8 +9,10 @@ import msgspec
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.urls import reverse
+from django.views.decorators.csrf import csrf_exempt
 
+from .errors import Problem, error_response
 from .openapi import make_document
 from .operations import ApiView, Operation
 from .parameters import MAX_WHOLE
@@ -22,9 +24,21 @@ if TYPE_CHECKING:
 
 @cache
 def read_document() -> dict[str, Any]:
+    """The document, with an address of the tokens that has no host yet."""
     from .urls import urlpatterns
 
-    return make_document(urlpatterns)
+    return make_document(urlpatterns, reverse("api-token"))
+
+
+def write_document(base: str) -> bytes:
+    """The document for one who came by the address `base`."""
+    document = read_document()
+    components = document["components"]
+    schemes = components["securitySchemes"]
+    (flow,) = schemes["password"]["flows"].values()
+    password = {**schemes["password"], "flows": {"password": {**flow, "tokenUrl": base + flow["tokenUrl"]}}}
+    components = {**components, "securitySchemes": {**schemes, "password": password}}
+    return msgspec.json.encode({**document, "components": components})
 
 
 class SchemaView(ApiView):
@@ -32,12 +46,19 @@ class SchemaView(ApiView):
     operations = {"get": Operation("The OpenAPI document", None, answers={200: dict})}
 
     def get(self, request: Request) -> HttpResponse:
-        return HttpResponse(msgspec.json.encode(read_document()), content_type="application/json")
+        base = request.build_absolute_uri("/").rstrip("/")
+        return HttpResponse(write_document(base), content_type="application/json")
 
 
 @login_not_required
-@require_safe
+@csrf_exempt  # nothing is changed here, whatever is sent
 def show_docs(request: HttpRequest) -> HttpResponse:
+    """The page. Another method than GET is told so as everywhere in the API."""
+    if request.method not in ("GET", "HEAD"):
+        problem = Problem(["method"], f'Method "{request.method}" not allowed.', "method_not_allowed")
+        answer = error_response(405, [problem])
+        answer["Allow"] = "GET, HEAD"
+        return answer
     document = read_document()
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, methods in document["paths"].items():

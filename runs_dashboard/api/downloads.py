@@ -9,12 +9,13 @@ from django.http import HttpResponse, StreamingHttpResponse
 from ..file_answer import give_file
 from ..filters import is_uuid
 from ..models import Download, Role
+from ..models.download import MEDIA_TYPES
 from ..text.levels import LEVELS
 from .bodies import DownloadBody
 from .cursors import Page
 from .errors import Conflict, Invalid, NotThere
-from .operations import ApiView, Operation, answer
-from .parameters import Parameter
+from .operations import LOCATION, ApiView, Operation, answer
+from .parameters import Header, Parameter
 from .representations import DownloadShape, show_download
 from .small_pages import SMALL_PAGING, read_page
 
@@ -35,11 +36,18 @@ PARAMETERS = (
     Parameter("text", about="Lines that hold this text only, whatever its case."),
 )
 
+MEDIA = tuple(dict.fromkeys(kind.partition(";")[0] for kind in MEDIA_TYPES.values()))
+
 
 class RequestDownloadView(ApiView):
     operations = {
         "get": Operation(
-            "Download Run Logs", Role.SUPPORT, parameters=PARAMETERS, answers={202: DownloadShape}, errors=(404,)
+            "Download Run Logs",
+            Role.SUPPORT,
+            parameters=PARAMETERS,
+            answers={202: DownloadShape},
+            sends=(LOCATION,),
+            errors=(404,),
         ),
         "post": Operation(
             "Download Run Logs",
@@ -47,6 +55,7 @@ class RequestDownloadView(ApiView):
             parameters=PARAMETERS,
             body=DownloadBody,
             answers={202: DownloadShape},
+            sends=(LOCATION,),
             errors=(404,),
         ),
     }
@@ -125,7 +134,16 @@ class DownloadContentView(DownloadView):
         "get": Operation(
             "Get File Download's content",
             Role.SUPPORT,
-            answers={200: "application/octet-stream", 206: "application/octet-stream"},
+            headers=(
+                Header("Range", "One range of bytes: `bytes=0-99`, `bytes=100-` or `bytes=-100`. Others are ignored."),
+                Header("If-Range", "The ETag that the first part had: the whole file where it is another one now."),
+            ),
+            answers={200: MEDIA, 206: MEDIA},
+            sends=(
+                Header("ETag", "The file's SHA-256, quoted."),
+                Header("Accept-Ranges", "bytes"),
+                Header("Content-Disposition", "The file's name."),
+            ),
             errors=(404, 409, 416),
         )
     }
@@ -134,7 +152,7 @@ class DownloadContentView(DownloadView):
         download = self.find(download_id)
         if download.is_waiting:
             raise Conflict("The file is being made: ask again soon.")
-        if download.status != Download.Status.READY or not download.path.is_file():
+        if not download.has_file:
             raise NotThere
         is_part = "Range" in request.headers
         if request.method == "GET":

@@ -9,7 +9,7 @@ import logging
 from typing import Any
 
 import msgspec
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import DisallowedHost, RequestDataTooBig, SuspiciousOperation
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from django.http.request import UnreadablePostError
@@ -111,6 +111,7 @@ TABLE: tuple[tuple[type[Exception], int, tuple[str, ...], str], ...] = (
     (TooDeep, 422, ("body",), "too_deep"),
     (TooLarge, 422, ("body",), "too_many_items"),
     (NotJSON, 422, ("body",), "json_invalid"),
+    (DisallowedHost, 400, ("header", "Host"), "host"),
     (SuspiciousOperation, 422, ("query",), "value_error"),
     (UnreadablePostError, 422, ("body",), "body_unreadable"),
     (DataError, 422, (), "value_error"),
@@ -120,6 +121,7 @@ TABLE: tuple[tuple[type[Exception], int, tuple[str, ...], str], ...] = (
 OWN_WORDS: dict[type[Exception], str] = {
     rest.NotAuthenticated: "Send a key: Authorization: Bearer <key>.",
     IntegrityError: "Somebody else wrote the same at the same time. Look again, then repeat it.",
+    DisallowedHost: "This host is not served here.",
     SuspiciousOperation: "The request has more fields than are taken.",
     UnreadablePostError: "The body ended early.",
     DataError: "A value does not fit into its column.",

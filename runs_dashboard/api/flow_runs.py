@@ -11,10 +11,10 @@ from .bodies import PatchBody, ReportBody, StartBody
 from .cursors import Page
 from .errors import Invalid, NotThere
 from .including import read_rows, show_runs
-from .ingest import RUN_COLUMNS, Appended, append_lines
+from .ingest import CONTENT_ENCODING, RUN_COLUMNS, Appended, append_lines
 from .logs import LIST_PARAMETERS as LOG_PARAMETERS
 from .logs import FlowRunLogsView
-from .operations import Operation, answer, as_plain, is_id
+from .operations import IDEMPOTENCY_KEY, LOCATION, Operation, answer, as_plain, is_id
 from .reports import ReportingView, check_path_id, start_run
 from .representations import FlowRun, LogEntry
 from .run_pages import RunPages
@@ -39,11 +39,12 @@ class FlowRunsView(RunView):
         "post": Operation(
             "Create Flow Run",
             Role.OPERATOR,
+            headers=(IDEMPOTENCY_KEY,),
             body=StartBody,
             is_body_required=True,
             answers={201: FlowRun},
+            sends=(LOCATION,),
             errors=(409, 429),
-            is_idempotent_by_key=True,
         ),
     }
 
@@ -127,11 +128,11 @@ class LogsView(FlowRunLogsView):
         "post": Operation(
             "Append to Run Logs",
             Role.OPERATOR,
+            headers=(IDEMPOTENCY_KEY, CONTENT_ENCODING),
             body="lines",
             is_body_required=True,
             answers={201: Appended},
             errors=(404, 409, 413, 415),
-            is_idempotent_by_key=True,
             pace="append",
         ),
     }

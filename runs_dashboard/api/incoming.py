@@ -25,18 +25,28 @@ if TYPE_CHECKING:
 MAX_LINES = 100_000  # of one request
 
 
+# What is kept can be shown in every zone of the world: a day away from the first and the last that there are.
+EARLIEST, LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+EARLIEST_SECONDS, LATEST_SECONDS = EARLIEST.timestamp(), LATEST.timestamp()
+NO_TIME = f"Not a time from {EARLIEST.date()} to {LATEST.date()}."
+
+
 def read_time(value: bodies.Moment, *loc: str | int) -> datetime | None:
     """ISO 8601 or Unix milliseconds as an aware time. Raises Invalid."""
     if value is None:
         return None
-    if not isinstance(value, str):
-        if not 0 <= value <= MILLISECONDS_LIMIT:
-            raise Invalid("Not a time in Unix milliseconds.", *loc)
-        return datetime.fromtimestamp(value / 1000, UTC)
-    try:
-        return parse_moment(value)
-    except ValidationError as error:
-        raise Invalid(error.messages[0], *loc) from None
+    if isinstance(value, str):
+        try:
+            moment = parse_moment(value)
+        except ValidationError as error:
+            raise Invalid(error.messages[0], *loc) from None
+    elif 0 <= value <= MILLISECONDS_LIMIT:
+        moment = datetime.fromtimestamp(value / 1000, UTC)
+    else:
+        raise Invalid("Not a time in Unix milliseconds.", *loc)
+    if not EARLIEST <= moment <= LATEST:
+        raise Invalid(NO_TIME, *loc)
+    return moment
 
 
 def check_size(value: Any, limit: int, *loc: str) -> None:
@@ -176,7 +186,10 @@ def _seconds(value: str | int | float, place: int) -> float:
             moment = datetime.fromisoformat(value)
         except ValueError:
             raise Invalid(f"{value[:60]!r} is not an ISO 8601 time.", "body", "logs", place, "timestamp") from None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        if not EARLIEST_SECONDS <= seconds <= LATEST_SECONDS:
+            raise Invalid(NO_TIME, "body", "logs", place, "timestamp")
+        return seconds
     found = read_time(value, "body", "logs", place, "timestamp")
     return found.timestamp() if found else 0.0
 

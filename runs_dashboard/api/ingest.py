@@ -13,6 +13,7 @@ from . import parsers
 from .bodies import LineBody, LogsBody
 from .errors import Invalid, TooBig, WrongMedia
 from .incoming import MAX_LINES, read_lines
+from .parameters import Header
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..models import Run, Tenant
 
 NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+CONTENT_ENCODING = Header("Content-Encoding", "gzip for a body that is compressed.", pattern="^(gzip|identity)?$")
 MEDIA_TYPES = ("application/json", "application/x-ndjson", "text/plain")
 _decode_logs = msgspec.json.Decoder(LogsBody).decode
 _decode_line = msgspec.json.Decoder(LineBody).decode

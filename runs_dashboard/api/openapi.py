@@ -9,15 +9,16 @@ import msgspec
 from django.urls import URLPattern
 
 from ..filters import MILLISECONDS_LIMIT, PAIRS_LIMIT
+from ..models import Role
 from .bodies import LineBody, LogsBody
 from .errors import ErrorBody
-from .parameters import FILTER_TEXTS, MAX_TEXT, MAX_WHOLE
+from .operations import Operation
+from .parameters import FILTER_TEXTS, MAX_TEXT, MAX_WHOLE, Header, Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .operations import ApiView, Operation
-    from .parameters import Parameter
+    from .operations import ApiView
 
 TEXTS = {
     400: "The server could not read the request.",
@@ -49,6 +50,35 @@ KINDS: dict[str, dict[str, Any]] = {
         ]
     },
 }
+ID = {"type": "string", "pattern": r"^[a-z0-9_.-]+$", "minLength": 1, "maxLength": 255}
+PATH_PARTS: dict[str, dict[str, Any]] = {
+    "run_id": ID,
+    "flow_id": ID,
+    "org_id": {"type": "string", "minLength": 1},
+    "log_id": {"type": "string", "minLength": 1},
+    "action": {"type": "string", "minLength": 1, "maxLength": 200},
+    "download_id": {"type": "string", "format": "uuid"},
+}
+RETRY_AFTER = Header("Retry-After", "Seconds to wait.", kind="integer")
+CONTENT_RANGE = Header("Content-Range", "Which bytes these are, and of how many.")
+ERROR_HEADERS = {
+    401: Header("WWW-Authenticate", 'Bearer realm="api"'),
+    416: CONTENT_RANGE,
+    429: RETRY_AFTER,
+    503: RETRY_AFTER,
+}
+# Served by `live`, beside the views.
+STREAM_PATH = "/api/v1/flow-runs/{run_id}/flow-run-logs/stream"
+STREAM = Operation(
+    "Follow Run Logs: server-sent events, one log entry each, whose `id` is its line; an `end` event is the last",
+    Role.VIEWER,
+    parameters=(Parameter("after", "whole", "Entries above this line number.", default=0, least=0, most=10**18 - 1),),
+    headers=(
+        Header("Last-Event-ID", "The last line that was seen; it counts before `after`.", pattern="^[0-9]{0,18}$"),
+    ),
+    answers={200: ("text/event-stream",)},
+    errors=(404,),
+)
 
 
 def find_operations(patterns: Iterable[URLPattern]) -> Iterator[tuple[str, str, Operation]]:
@@ -59,8 +89,8 @@ def find_operations(patterns: Iterable[URLPattern]) -> Iterator[tuple[str, str, 
             yield "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(pattern.pattern)), method, operation
 
 
-def make_document(patterns: Iterable[URLPattern]) -> dict[str, Any]:
-    """The document as JSON data."""
+def make_document(patterns: Iterable[URLPattern], token_url: str) -> dict[str, Any]:
+    """The document as JSON data. token_url: absolute, as OpenAPI wants it."""
     found = list(find_operations(patterns))
     refs, components = msgspec.json.schema_components(
         list(_list_types(operation for _, _, operation in found)), ref_template="#/components/schemas/{name}"
@@ -69,7 +99,7 @@ def make_document(patterns: Iterable[URLPattern]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for path, method, operation in found:
         paths.setdefault(path, {})[method] = _describe(path, method, operation, schemas)
-    paths["/api/v1/flow-runs/{run_id}/flow-run-logs/stream"] = {"get": STREAM}
+    paths[STREAM_PATH] = {"get": _describe(STREAM_PATH, "get", STREAM, schemas)}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -85,10 +115,7 @@ def make_document(patterns: Iterable[URLPattern]) -> dict[str, Any]:
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "key": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "The bare key."},
-                "password": {
-                    "type": "oauth2",
-                    "flows": {"password": {"tokenUrl": "/api/v1/token", "scopes": {}}},
-                },
+                "password": {"type": "oauth2", "flows": {"password": {"tokenUrl": token_url, "scopes": {}}}},
             },
         },
     }
@@ -100,7 +127,7 @@ def _list_types(operations: Iterable[Operation]) -> Iterator[Any]:
     for operation in operations:
         bodies = list(_media_types(operation).values()) if operation.body is not None else []
         for kind in (*bodies, *operation.answers.values()):
-            if kind is not None and not isinstance(kind, str):
+            if kind is not None and not isinstance(kind, str | tuple):
                 seen.setdefault(_key(kind), kind)
     yield from seen.values()
 
@@ -120,26 +147,20 @@ def _media_types(operation: Operation) -> dict[str, Any]:
 def _describe(path: str, method: str, operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     name = re.sub(r"[^a-z0-9]+", "_", f"{method} {path}".lower()).strip("_")
     parameters = [
-        {"name": one, "in": "path", "required": True, "schema": {"type": "string"}}
-        for one in re.findall(r"{(\w+)}", path)
+        {"name": one, "in": "path", "required": True, "schema": PATH_PARTS[one]} for one in re.findall(r"{(\w+)}", path)
     ]
     parameters += [_parameter(parameter) for parameter in operation.parameters]
-    if operation.is_idempotent_by_key:
-        parameters.append(
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "description": "The same key with the same body acts once and answers as it did.",
-                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-            }
-        )
+    parameters += [{"name": header.name, "in": "header", **_header(header)} for header in operation.headers]
     described: dict[str, Any] = {
         "operationId": name,
         "summary": operation.summary,
         "tags": [path.removeprefix("/api/v1").split("/")[1]],
         "parameters": parameters,
         "responses": {
-            **{str(status): _answer(status, kind, schemas) for status, kind in operation.answers.items()},
+            **{
+                str(status): _answer(status, kind, operation.sends, schemas)
+                for status, kind in operation.answers.items()
+            },
             **{str(status): _error(status, schemas) for status in _errors(operation)},
         },
     }
@@ -158,9 +179,7 @@ def _describe(path: str, method: str, operation: Operation, schemas: dict[str, A
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     schema = dict(KINDS.get(parameter.kind, {}))
     if parameter.kind == "words":
-        schema = {"type": "array", "items": {"type": "string", "enum": list(parameter.choices)}}
-        if parameter.is_filter:
-            schema["minItems"] = 1
+        schema = {"type": "array", "items": {"type": "string", "enum": list(parameter.choices)}, "minItems": 1}
     elif parameter.choices:
         schema = {"type": "string", "enum": list(parameter.choices)}
     elif parameter.is_filter and parameter.kind in FILTER_TEXTS:
@@ -186,10 +205,26 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     return described
 
 
-def _answer(status: int, kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+def _header(header: Header) -> dict[str, Any]:
+    """A header's description and schema: the same for one that is sent and one that is answered."""
+    schema: dict[str, Any] = {"type": header.kind}
+    if header.pattern:
+        schema["pattern"] = header.pattern
+    if header.most is not None:
+        schema["maxLength"] = header.most
+    return {"description": header.about, "schema": schema}
+
+
+def _answer(status: int, kind: Any, sends: tuple[Header, ...], schemas: dict[str, Any]) -> dict[str, Any]:
+    """kind: a shape, or the media types of what is no JSON."""
     described: dict[str, Any] = {"description": GOOD[status]}
-    if isinstance(kind, str):
-        described["content"] = {kind: {"schema": {"type": "string"}}}
+    if headers := [*sends, *([CONTENT_RANGE] if status == 206 else [])]:
+        described["headers"] = {header.name: _header(header) for header in headers}
+    if isinstance(kind, tuple):
+        # OpenAPI 3.1 has no word for the events of a stream, nor for the lines of NDJSON, nor for bytes.
+        described["content"] = {
+            media: {"schema": {"type": "string"}} if media in ("text/plain", "text/csv") else {} for media in kind
+        }
     elif kind is not None:
         described["content"] = {"application/json": {"schema": schemas[_key(kind)]}}
     return described
@@ -205,29 +240,9 @@ def _errors(operation: Operation) -> list[int]:
 
 
 def _error(status: int, schemas: dict[str, Any]) -> dict[str, Any]:
-    if status == 416:
-        return {"description": TEXTS[status]}
-    return {"description": TEXTS[status], "content": {"application/json": {"schema": schemas[_key(ErrorBody)]}}}
-
-
-STREAM = {
-    "operationId": "get_api_v1_flow_runs_run_id_flow_run_logs_stream",
-    "summary": "Follow Run Logs",
-    "description": "Server-sent events, one log entry each; `id` is its line. Ends with an `end` event.",
-    "tags": ["flow-runs"],
-    "parameters": [
-        {"name": "run_id", "in": "path", "required": True, "schema": {"type": "string"}},
-        {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0}},
-        {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}},
-    ],
-    "responses": {
-        "200": {"description": "Successful", "content": {"text/event-stream": {}}},
-        **{
-            str(status): {
-                "description": TEXTS[status],
-                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}},
-            }
-            for status in (401, 403, 404, 422, 503)
-        },
-    },
-}
+    described: dict[str, Any] = {"description": TEXTS[status]}
+    if header := ERROR_HEADERS.get(status):
+        described["headers"] = {header.name: _header(header)}
+    if status != 416:
+        described["content"] = {"application/json": {"schema": schemas[_key(ErrorBody)]}}
+    return described

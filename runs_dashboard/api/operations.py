@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from ..models import Role, Run
 from . import parsers
 from .errors import Invalid, NotThere
-from .parameters import Parameter, read_query
+from .parameters import Header, Parameter, read_query
 from .throttling import check_rate
 
 if TYPE_CHECKING:
@@ -26,24 +26,33 @@ if TYPE_CHECKING:
 
 Shape = TypeVar("Shape")
 MAX_KEY = 255  # characters of an Idempotency-Key
+IDEMPOTENCY_KEY = Header(
+    "Idempotency-Key",
+    "The same key with the same body acts once and answers as it did; with another body it is refused.",
+    pattern=r"^[!-~]([ -~]*[!-~])?$",
+    most=MAX_KEY,
+)
+LOCATION = Header("Location", "The address of what was made.")
 
 
 @dataclass(frozen=True)
 class Operation:
     """One method of one path. role: None for everybody; body: the struct of a JSON body, or media type → struct.
 
-    answers: status → a struct, a media type, or None for no body; errors: further statuses beside the usual ones;
-    pace: which calls it is counted among ("call", "append"), "" for what is never refused for its number.
+    headers: those that it looks at; answers: status → a struct, media types, or None for no body; sends: the headers
+    of a good answer; errors: further statuses beside the usual ones; pace: which calls it is counted among ("call",
+    "append"), "" for what is never refused for its number.
     """
 
     summary: str
     role: Role | None
     parameters: tuple[Parameter, ...] = ()
+    headers: tuple[Header, ...] = ()
     body: Any = None
     is_body_required: bool = False
     answers: dict[int, Any] = field(default_factory=dict)
+    sends: tuple[Header, ...] = ()
     errors: tuple[int, ...] = ()
-    is_idempotent_by_key: bool = False
     pace: str = "call"
 
 

@@ -46,6 +46,8 @@ class Parameter:
 
     def read(self, text: str) -> Any:
         """The value. Raises ValueError with a sentence."""
+        if self.kind == "words" and not all(word.strip() for word in text.split(",")):
+            raise ValueError("an empty word beside a comma.")  # left out it might mean: all of them
         if self.is_filter:
             if len(text) > (limit := FILTER_TEXTS.get(self.kind, MAX_TEXT)):
                 raise ValueError(f"longer than {limit:,} characters.")
@@ -79,7 +81,7 @@ class Parameter:
         return words[text.lower()]
 
     def _read_words(self, text: str) -> tuple[str, ...]:
-        words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+        words = tuple(dict.fromkeys(word.strip() for word in text.split(",")))
         unknown = [word for word in words if word not in self.choices]
         if unknown:
             raise ValueError(f"{unknown[0][:100]!r} is not known. Allowed: {', '.join(self.choices)}.")
@@ -100,6 +102,20 @@ class Parameter:
             raise ValueError(error.messages[0]) from None
 
 
+@dataclass(frozen=True)
+class Header:
+    """A header that an operation looks at, or answers with: documented from here, read where it is needed.
+
+    pattern: what its value matches, where anything else is refused; kind: its JSON Schema type.
+    """
+
+    name: str
+    about: str
+    pattern: str = ""
+    most: int | None = None
+    kind: str = "string"
+
+
 def read_query(given: QueryDict, parameters: tuple[Parameter, ...]) -> dict[str, Any]:
     """name → value, of every parameter: its default where it is absent. Raises Invalid with every mistake."""
     known = {parameter.name: parameter for parameter in parameters}
@@ -118,7 +134,7 @@ def read_query(given: QueryDict, parameters: tuple[Parameter, ...]) -> dict[str,
                 problems.append(Problem(["query", name], "This parameter is required.", "missing"))
             continue
         try:
-            if (parameter.kind != "words" or parameter.is_filter) and "" in texts:
+            if "" in texts:
                 raise ValueError("an empty value; leave the parameter out instead.")
             # Given twice: pairs must all fit, words add up, of anything else the last counts.
             if parameter.kind == "pair":

@@ -315,7 +315,7 @@ class DownloadShape(msgspec.Struct, rename="camel"):
 def show_download(download: Download) -> DownloadShape:
     return DownloadShape(
         id=str(download.uuid),
-        status=download.status,  # type: ignore[arg-type]
+        status=download.current_status,  # type: ignore[arg-type]
         format=download.format,  # type: ignore[arg-type]
         raw=download.is_raw,
         filters=download.filters,

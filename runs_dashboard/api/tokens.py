@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from django.conf import settings
@@ -32,8 +32,8 @@ KNOWN = {"grant_type", "username", "password", "scope", "client_id", "client_sec
 class TokenForm(msgspec.Struct):
     """The fields of the form."""
 
-    username: str
-    password: str
+    username: Annotated[str, msgspec.Meta(min_length=1)]
+    password: Annotated[str, msgspec.Meta(min_length=1)]
     grant_type: Literal["password"] = "password"
 
 

@@ -4,7 +4,7 @@ from django.urls import path, re_path
 
 from . import analytics, docs, downloads, flow_runs, flows, icenter, logs, reports, tokens, verbs, webhooks
 from . import workflow_logs as dialect_4
-from .nowhere import NowhereView
+from .nowhere import ADDRESSES, NowhereView
 
 V1 = "api/v1"
 RUN = f"{V1}/flow-runs/<str:run_id>"
@@ -37,5 +37,5 @@ urlpatterns = [
     path("analytics/org/<str:org_id>/flows/<str:flow_id>", analytics.AnalyticsView.as_view(), name="api-analytics"),
     path("workflows/logs", dialect_4.WorkflowLogsView.as_view(), name="api-workflow-logs"),
     # Last: an address of the API that is none answers as the API does.
-    re_path(r"^(?:api|webhooks|icenter|analytics|workflows)(?:/|$)", NowhereView.as_view(), name="api-nowhere"),
+    re_path(ADDRESSES, NowhereView.as_view(), name="api-nowhere"),
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..models import Role, once
 from .bodies import EmptyBody, RetryBody, StopBody
 from .errors import Invalid
-from .operations import Operation, answer, as_plain
+from .operations import IDEMPOTENCY_KEY, LOCATION, Operation, answer, as_plain
 from .representations import FlowRun
 from .runs import RunView
 
@@ -23,10 +23,11 @@ class RetryView(RunView):
         "post": Operation(
             "Retry Flow Run",
             Role.OPERATOR,
+            headers=(IDEMPOTENCY_KEY,),
             body=RetryBody,
             answers={201: FlowRun},
+            sends=(LOCATION,),
             errors=(404, 409),
-            is_idempotent_by_key=True,
         )
     }
 

@@ -12,7 +12,8 @@ from django.db import transaction
 from ..models import Actor, Flow, FlowDisabled, Role, WebhookDelivery, WebhookSecret, is_timely, once
 from .errors import ErrorBody, Invalid, NotThere, Problem, answer_error
 from .incoming import check_size
-from .operations import Operation, answer, as_plain, is_id
+from .operations import IDEMPOTENCY_KEY, LOCATION, Operation, answer, as_plain, is_id
+from .parameters import Header
 from .parsers import StrictJSONParser
 from .permissions import RolePermission
 from .reports import check_queue
@@ -41,11 +42,18 @@ class WebhookView(RunView):
         "post": Operation(
             "Incoming Webhook",
             Role.OPERATOR,
+            headers=(
+                Header("X-Signature-256", "In place of a key: `sha256=` and the body's HMAC by the flow's own secret."),
+                Header(
+                    "X-Timestamp", "Unix seconds, at most five minutes off; the signed text is `<timestamp>.<body>`."
+                ),
+                IDEMPOTENCY_KEY,
+            ),
             body=dict,
             is_body_required=True,
             answers={202: FlowRun},
+            sends=(LOCATION,),
             errors=(404, 429),
-            is_idempotent_by_key=True,
         )
     }
     permission_classes = [KeyOrSignature]

@@ -56,7 +56,9 @@ def _read_http(reader: Reader, value: Any, path: Path) -> dict[str, Any]:
     if "url" in data:
         read["url"] = reader.text(data["url"], (*path, "url"), limit=8000, hint="e.g. https://shop.example/orders")
         if read["url"]:
-            _check_url(reader, read["url"], (*path, "url"))
+            check_url(
+                reader, read["url"], (*path, "url"), hint="e.g. https://shop.example/orders?day=${{ inputs.day }}"
+            )
     read["headers"] = reader.texts(
         data.get("headers", {}),
         (*path, "headers"),
@@ -85,9 +87,8 @@ def _read_http(reader: Reader, value: Any, path: Path) -> dict[str, Any]:
     return read
 
 
-def _check_url(reader: Reader, url: str, path: Path) -> None:
+def check_url(reader: Reader, url: str, path: Path, *, hint: str) -> None:
     """The scheme is literal; only an environment may choose the host: inputs must not aim secrets."""
-    hint = "e.g. https://shop.example/orders?day=${{ inputs.day }}"
     if not url.lower().startswith(("http://", "https://")):
         reader.refuse(path, "expected a URL that starts with http:// or https://", hint)
         return
@@ -96,7 +97,7 @@ def _check_url(reader: Reader, url: str, path: Path) -> None:
     try:
         references = templates.find_in_text(url[start : start + len(authority)])
         parts = urlsplit(templates.mask(url))
-        has_host = bool(parts.hostname)
+        has_host = bool(parts.hostname) and bool(references or parts.port != 0)
     except templates.TemplateError:
         return
     except ValueError:

@@ -8,6 +8,7 @@ from runs_dashboard.definition.components import (
     OWN_VARIABLES,
     TEMPLATE_KEYS,
     TEMPLATE_PLACES,
+    check_url,
     read_with,
 )
 from runs_dashboard.definition.input_specs import read_inputs
@@ -101,8 +102,8 @@ def _retention(reader: Reader, value: Any) -> dict[str, int] | None:
 
 def _webhook(reader: Reader, value: Any) -> str:
     url = reader.text(value, ("retry_webhook",), limit=2000)
-    if url and not url.startswith(("http://", "https://")):
-        reader.refuse(("retry_webhook",), "expected a URL", "e.g. https://engine.example/retry")
+    if url:
+        check_url(reader, url, ("retry_webhook",), hint="e.g. https://engine.example/retry")
     return url
 
 

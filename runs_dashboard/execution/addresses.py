@@ -74,11 +74,18 @@ def parse_allowed(text: str) -> Allowed:
     return Allowed(frozenset(hosts), tuple(networks))
 
 
-def find_objection(address: Address | str, port: int, allowed: Allowed = NOTHING) -> str | None:
-    """Why this address may not be reached, in plain words; None when it may be."""
+def find_objection(
+    address: Address | str, port: int, allowed: Allowed = NOTHING, *, is_named_only: bool = False
+) -> str | None:
+    """Why this address may not be reached, in plain words; None when it may be.
+
+    is_named_only: what is public has to be named too, since what is sent is not encrypted.
+    """
     address = _unwrap(ip_address(address) if isinstance(address, str) else address)
-    if allowed.has_address(address, port) or is_public(address):
+    if allowed.has_address(address, port):
         return None
+    if is_public(address):
+        return f"{address} is public and this is plain http: use https" if is_named_only else None
     return f"{address} is {_describe(address)}"
 
 

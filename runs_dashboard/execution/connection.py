@@ -66,10 +66,10 @@ class Watch:
 
 
 class CheckingBackend(httpcore.NetworkBackend):
-    """Connects to the address it has checked, never to the name."""
+    """Connects to the address it has checked, never to the name. is_named_only: to what `allow` names alone."""
 
     def __init__(self, allow: Allowed, watch: Watch) -> None:
-        self.allow, self.watch = allow, watch
+        self.allow, self.watch, self.is_named_only = allow, watch, False
 
     def connect_tcp(
         self,
@@ -106,7 +106,9 @@ class CheckingBackend(httpcore.NetworkBackend):
         found = _resolve(host, port, self.watch)
         if self.allow.has_host(host, port):
             return found
-        objections = [find_objection(address[0], port, self.allow) for _, address in found]
+        objections = [
+            find_objection(address[0], port, self.allow, is_named_only=self.is_named_only) for _, address in found
+        ]
         permitted = [where for where, objection in zip(found, objections, strict=True) if objection is None]
         if not permitted:
             raise Refused(f"{host} may not be reached: {objections[0]}; the setting HTTP_ALLOW can name it")

@@ -64,11 +64,13 @@ def request(
     allow: Allowed = NOTHING,
     should_stop: Callable[[], bool] = lambda: False,
     may_redirect: bool = True,
+    may_be_plain: bool = True,
 ) -> Answer:
     """Send one request, follow up to five redirects, and read the body up to `max_bytes` (decoded).
 
     `timeout` is for everything together, in seconds. `should_stop` is asked at least every 0.1 s; what it raises
-    is raised. Without `may_redirect` a redirect is an answer like any other.
+    is raised. Without `may_redirect` a redirect is an answer like any other; without `may_be_plain` http, where
+    everybody on the way reads along, goes only to what `allow` names.
     Raises Refused, Failed, Stopped.
     """
     watch = Watch(timeout, should_stop)
@@ -76,6 +78,7 @@ def request(
     backend = CheckingBackend(allow, watch)
     with httpcore.ConnectionPool(ssl_context=_trusted(), network_backend=backend, retries=0) as pool:
         for _ in range(MAX_REDIRECTS + 1):
+            backend.is_named_only = sent.url.scheme == "http" and not may_be_plain
             with _Translated(), _send(pool, sent) as response:
                 following = _follow(sent, response) if may_redirect else None
                 if following is None:

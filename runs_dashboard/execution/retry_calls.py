@@ -67,6 +67,7 @@ def _ask(call: RetryCall, should_stop: Callable[[], bool]) -> None:
             allow=outbound.parse_allowed(settings.HTTP_ALLOW),
             should_stop=should_stop,
             may_redirect=False,  # the signature goes nowhere else, and a POST must not become a GET
+            may_be_plain=False,  # a run's args are in it
         )
     except outbound.Stopped:
         call.give_back()

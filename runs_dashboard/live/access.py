@@ -163,9 +163,12 @@ def _find_run(tenant: Tenant, uid: str) -> Run:
 
 def _read_after(request: HttpRequest, kind: Kind) -> int:
     """The last line that the client has: `Last-Event-ID` is newer than the address it came by."""
-    text, loc = request.headers.get("Last-Event-ID", ""), ("header", "Last-Event-ID")
-    if not text:
-        text, loc = request.GET.get("after", "0"), ("query", "after")
+    after = _read_line(request.GET.get("after", "0"), ("query", "after"), kind)
+    text = request.headers.get("Last-Event-ID", "")
+    return _read_line(text, ("header", "Last-Event-ID"), kind) if text else after
+
+
+def _read_line(text: str, loc: tuple[str, str], kind: Kind) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise Refused(WRONG_INPUT[kind], f"{loc[1]}: not a whole number from 0.", loc=loc, kind="value_error")
     return int(text)

@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import login_not_required
 from django.db import connections
 from django.http import HttpResponse, StreamingHttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 
 from .access import Kind, Refused, open_stream
@@ -31,9 +32,13 @@ async def run_log_stream(request: HttpRequest, uid: str, kind: Kind) -> HttpResp
 
 
 @login_not_required
-@require_GET
+@csrf_exempt  # a key is no cookie; and what is no GET is to be told so in the API's own shape
 async def api_run_log_stream(request: HttpRequest, uid: str, kind: Kind) -> HttpResponseBase:
     """The log of a run as the API's log entries."""
+    if request.method != "GET":
+        said = f'Method "{request.method}" not allowed.'
+        refusal = Refused(405, said, loc=("method",), kind="method_not_allowed", headers={"Allow": "GET"})
+        return _refuse(refusal, kind)
     return await _answer(request, uid, kind)
 
 
@@ -44,6 +49,10 @@ async def _answer(request: HttpRequest, uid: str, kind: Kind) -> HttpResponseBas
     try:
         ticket = await open_stream(hub, request, kind, uid)
     except Refused as refusal:
-        headers, body = answer_refusal(refusal, kind)
-        return HttpResponse(body, status=refusal.status, headers=headers)
+        return _refuse(refusal, kind)
     return StreamingHttpResponse(follow(hub, ticket), headers=HEADERS)
+
+
+def _refuse(refusal: Refused, kind: Kind) -> HttpResponse:
+    headers, body = answer_refusal(refusal, kind)
+    return HttpResponse(body, status=refusal.status, headers=headers)

@@ -186,6 +186,17 @@ class Download(Leased, TenantRow):
             return 100 if self.status == self.Status.READY else 0
         return min(99, 100 * self.progress // self.last_line)
 
+    @property
+    def current_status(self) -> str:
+        """The status as of now: a file is expired at its time, not when housekeeping comes to remove it."""
+        is_over = self.status == self.Status.READY and self.expires_at is not None and self.expires_at <= timezone.now()
+        return self.Status.EXPIRED if is_over else self.status
+
+    @property
+    def has_file(self) -> bool:
+        """Whether its bytes can be had."""
+        return self.current_status == self.Status.READY and self.path.is_file()
+
     @classmethod
     def request(
         cls, run: Run, *, by: Actor, format: str = "txt", is_raw: bool = False, filters: dict[str, Any] | None = None

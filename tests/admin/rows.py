@@ -38,7 +38,7 @@ from runs_dashboard.models import (
 from runs_dashboard.models.log_index import LogIndexPart
 from runs_dashboard.text.intake import Line
 
-EVIL = "<script>alert(1)</script>'\"{{ 7*7 }}\u202e\x1b[31m"
+EVIL = "<script>alert(1)</script>'\"{{ 7|add:7000000 }}\u202e\x1b[31m"
 SETUP = Machine(name="test")
 YAML = """
 id: orders

@@ -229,13 +229,30 @@ def test_a_bad_batch_keeps_nothing(live: Caller, data: bytes, kind: str, status:
     assert stored(live) == []
 
 
-@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "1970-01-01T00:00:00", 0])
+@pytest.mark.parametrize("moment", ["0001-01-02T00:00:00Z", "9999-12-30T00:00:00Z", "1970-01-01T00:00:00", 0])
 def test_odd_times_are_kept(live: Caller, moment: Any) -> None:
-    assert live.post(LOGS, {"logs": [{"message": "m", "timestamp": moment}, {"message": "n"}]}).status_code in (
-        201,
-        422,
-    )
-    assert live.get(LOGS).status_code == 200
+    answer = live.post(LOGS, {"logs": [{"message": "m", "timestamp": moment}, {"message": "n"}]})
+
+    assert answer.status_code == 201
+    assert live.get(LOGS).json()["items"][0]["timestamp"][:4] in ("0001", "9999", "1970")
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        *("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999Z"),
+        *("9999-12-31T23:59:59-12:00", 253_402_300_799_000),
+    ],
+)
+def test_a_time_that_some_zone_could_not_show_is_refused(live: Caller, moment: Any) -> None:
+    answers = [
+        live.post(LOGS, {"logs": [{"message": "m", "timestamp": moment}]}),
+        live.patch(RUN, {"startTime": moment}),
+        live.put(f"{RUN}/actions/pack", {"startTime": moment}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [422, 422, 422]
+    assert stored(live) == []
 
 
 def test_too_many_lines_at_once_are_refused(live: Caller, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.test import AsyncClient
+from django.utils import timezone
 
+from runs_dashboard.execution.downloads import make_next
 from runs_dashboard.models import AuditEntry, Download, Step
 
-from .world import Caller
+from .world import Caller, print_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -154,6 +157,8 @@ def test_the_whole_file(api: Caller, ready: Download) -> None:
         ("bytes=-9999999", (0, 600_000)),
         ("bytes=599999-9999999", (599_999, 600_000)),
         ("bytes=0-599999", (0, 600_000)),
+        ("bytes=599999-" + "9" * 40, (599_999, 600_000)),
+        ("Bytes = 0-9", (0, 10)),
     ],
 )
 def test_a_part_of_the_file(api: Caller, ready: Download, asked: str, part: tuple[int, int]) -> None:
@@ -164,7 +169,7 @@ def test_a_part_of_the_file(api: Caller, ready: Download, asked: str, part: tupl
     assert answer["Content-Range"] == f"bytes {part[0]}-{part[1] - 1}/600000"
 
 
-@pytest.mark.parametrize("asked", ["bytes=600000-", "bytes=-0"])
+@pytest.mark.parametrize("asked", ["bytes=600000-", "bytes=-0", "bytes=" + "9" * 40 + "-"])
 def test_a_part_that_is_out_of_reach(api: Caller, ready: Download, asked: str) -> None:
     answer = api.get(f"/api/v1/file-downloads/{ready.uuid}/content", headers={"Range": asked})
 
@@ -172,12 +177,26 @@ def test_a_part_that_is_out_of_reach(api: Caller, ready: Download, asked: str) -
 
 
 @pytest.mark.parametrize(
-    "asked", ["bytes=9-1", "bytes=-", "bytes=0-1,5-6", "lines=1-2", "x", "bytes=" + "9" * 40 + "-"]
+    "asked", ["bytes=9-1", "bytes=-", "bytes=0-1,5-6", "lines=1-2", "x", "bytes=" + "9" * 5_000 + "-", "bytes=\u0661-"]
 )
 def test_a_range_that_is_none_gives_the_whole(api: Caller, ready: Download, asked: str) -> None:
     answer = api.get(f"/api/v1/file-downloads/{ready.uuid}/content", headers={"Range": asked})
 
     assert (answer.status_code, len(read(answer))) == (200, 600_000)
+
+
+def test_a_range_of_the_same_file_is_given(api: Caller, ready: Download) -> None:
+    headers = {"Range": "bytes=2-4", "If-Range": f'"{ready.sha256}"'}
+
+    answer = api.get(f"/api/v1/file-downloads/{ready.uuid}/content", headers=headers)
+
+    assert (answer.status_code, read(answer)) == (206, CONTENT[2:5])
+
+
+def test_a_look_at_the_file_tells_its_whole_size(api: Caller, ready: Download) -> None:
+    answer = api.call("HEAD", f"/api/v1/file-downloads/{ready.uuid}/content", headers={"Range": "bytes=0-9"})
+
+    assert (answer.status_code, answer["Content-Length"]) == (200, str(len(CONTENT)))
 
 
 def test_a_range_of_another_file_gives_the_whole(api: Caller, ready: Download) -> None:
@@ -212,6 +231,30 @@ def test_an_expired_file_is_gone(api: Caller, ready: Download) -> None:
 
     assert api.get(f"/api/v1/file-downloads/{ready.uuid}/content").status_code == 404
     assert api.get(f"/api/v1/file-downloads/{ready.uuid}").json()["status"] == "expired"
+
+
+def test_a_file_is_gone_at_its_time_and_not_when_it_is_removed(api: Caller, ready: Download) -> None:
+    Download.across_tenants.filter(pk=ready.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+
+    assert api.get(f"/api/v1/file-downloads/{ready.uuid}/content").status_code == 404
+    assert api.get(f"/api/v1/file-downloads/{ready.uuid}").json()["status"] == "expired"
+    assert ready.path.is_file()
+
+
+@pytest.mark.parametrize("kind", ["txt", "ndjson", "csv"])
+def test_a_log_that_still_grows_is_cut_at_its_line_and_says_so(api: Caller, run: Run, kind: str) -> None:
+    print_lines(run, *(f"line {number}" for number in range(1, 31)))
+    shown = api.get(f"/api/v1/flow-runs/{run.uid}/download?format={kind}").json()
+    print_lines(run, "later")
+    assert make_next("w1")
+
+    made = api.get(f"/api/v1/file-downloads/{shown['id']}").json()
+    content = read(api.get(made["url"]))
+    assert (made["status"], made["lastLine"], made["isCut"]) == ("ready", 30, True)
+    assert hashlib.sha256(content).hexdigest() == made["sha256"]
+    assert len(content) == made["size"]
+    assert b"line 30" in content
+    assert b"later" not in content
 
 
 def test_a_viewer_sees_downloads_but_takes_none(

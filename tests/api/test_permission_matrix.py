@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from django.test import Client
 
 from runs_dashboard.api.openapi import find_operations
 from runs_dashboard.api.urls import urlpatterns
@@ -117,13 +118,52 @@ def test_a_method_that_is_none_is_refused(api: Caller, ended_run: Run) -> None:
         "/api/v1/nothing",
         "/webhooks/",
         "/icenter",
+        "/icenter/executions/",
         "/workflows",
+        "/workflows/logs/",
+        "/logs/",
+        "/logs/x",
+        "/analytics/org/acme/flows/orders/",
+        "/api/v1/docs/",
     ],
 )
 def test_an_address_that_is_none_answers_in_the_one_shape(nobody: Caller, db: None, path: str) -> None:
-    for method in ("GET", "POST", "DELETE"):
+    for method in ("GET", "POST", "DELETE", "OPTIONS", "TRACE"):
         answer = nobody.call(method, path)
         assert (answer.status_code, answer.json()["detail"][0]["type"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/docs", "/api/v1/flow-runs/r1/flow-run-logs/stream"])
+def test_what_is_no_operation_refuses_other_methods_in_the_one_shape(db: None, path: str) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
+        answer = browser.generic(method, path)
+
+        assert (answer.status_code, answer.json()["detail"][0]["type"]) == (405, "method_not_allowed")
+        assert "GET" in answer["Allow"]
+
+
+def test_a_host_that_is_not_ours_is_told_so_in_the_shape_of_the_door(nobody: Caller, db: None) -> None:
+    api = nobody.get("/api/v1/flow-runs", headers={"Host": "evil.example"})
+    page = nobody.get("/runs/", headers={"Host": "evil.example"})
+
+    assert (api.status_code, page.status_code) == (400, 400)
+    assert api.json()["detail"][0]["loc"] == ["header", "Host"]
+    assert page["Content-Type"].startswith("text/html")
+
+
+def test_a_mistake_of_our_own_is_told_in_the_one_shape_and_without_its_reason(
+    api: Caller, ended_run: Run, monkeypatch: pytest.MonkeyPatch, expected_server_errors: list[list[str]]
+) -> None:
+    def fail(self: object) -> None:
+        raise ZeroDivisionError("hidden")
+
+    monkeypatch.setattr("runs_dashboard.api.operations.ApiView.runs", fail)
+    api.client.raise_request_exception = False
+    answer = api.get(f"/api/v1/flow-runs/{ended_run.uid}")
+
+    assert (answer.status_code, answer.json()["detail"][0]["type"]) == (500, "server_error")
+    assert b"hidden" not in answer.content
 
 
 def fill(path: str, run: Run) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import socket
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.utils import timezone
 
+from runs_dashboard.execution import connection
 from runs_dashboard.execution.retry_calls import call_next
 from runs_dashboard.models import (
     LeaseLost,
@@ -186,6 +188,33 @@ def test_an_address_that_may_not_be_reached_ends_it_at_once(
     new.refresh_from_db()
     assert (new.status, server.seen) == (Status.FAILED, [])
     assert "may not be reached" in new.error
+
+
+@pytest.mark.parametrize(
+    ("allowed", "is_called"), [("", False), ("10.0.0.0/8", False), ("8.8.8.8", True), ("engine.example", True)]
+)
+def test_plain_http_goes_to_what_http_allow_names_alone(
+    tenant: Tenant, settings: Settings, monkeypatch: pytest.MonkeyPatch, allowed: str, is_called: bool
+) -> None:
+    settings.HTTP_ALLOW = allowed
+    called: list[Any] = []
+
+    def resolve(host: str, port: int, watch: Any) -> list[tuple[int, Any]]:
+        return [(socket.AF_INET, ("8.8.8.8", port))]
+
+    def connect(self: Any, sock: socket.socket, address: Any, until: float) -> None:
+        called.append(address)
+        raise OSError("nothing leaves this machine in a test")
+
+    monkeypatch.setattr(connection, "_resolve", resolve)
+    monkeypatch.setattr(connection.CheckingBackend, "_connect", connect)
+    new = report_failed(make_engines_flow(tenant, "http://engine.example/retry")).retry(by=ENGINE)
+    assert call_next("w1")
+
+    new.refresh_from_db()
+    assert bool(called) == is_called
+    assert new.status == (Status.QUEUED if is_called else Status.FAILED)
+    assert ("plain http: use https" in new.error) != is_called
 
 
 def test_a_run_that_was_stopped_meanwhile_is_not_called_for(

@@ -111,6 +111,8 @@ def test_a_wrong_line_number_is_refused(
     query = "?after=" + given.replace("٣", "%D9%A3")
     status, _, body = ask(any_server, reported.api_path + query, key_header)
     assert (status, json.loads(body)["detail"][0]["loc"]) == (422, ["query", "after"])
+    resumed = ask(any_server, reported.api_path + query, key_header | {"Last-Event-ID": "1"})[0]
+    assert resumed == 422, "a mistake is one although the header counts"
     assert ask(any_server, reported.page_path + query, cookie_header)[0] == 400
 
 
@@ -160,6 +162,7 @@ def test_a_host_that_is_not_ours_is_refused(
 def test_only_get_opens_a_stream(any_server: StreamServer, reported: Reported, client: Client) -> None:
     assert client.post(reported.page_path).status_code == 405
     assert client.delete(reported.api_path).status_code == 405
+    assert client.delete(reported.api_path).json()["detail"][0]["type"] == "method_not_allowed"
 
 
 def test_the_last_event_id_is_newer_than_the_address(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +29,7 @@ def ready(tenant: Tenant, sue: User) -> Iterator[Download]:
     download.path.parent.mkdir(parents=True, exist_ok=True)
     download.path.write_bytes(b"one\ntwo\n<script>\n")
     Download.across_tenants.filter(pk=download.pk).update(
-        status="ready", size=17, sha256="ab" * 32, expires_at=timezone.now()
+        status="ready", size=17, sha256="ab" * 32, expires_at=timezone.now() + timedelta(days=7)
     )
     download.refresh_from_db()
     yield download

@@ -40,7 +40,7 @@ def download_list_live(request: MemberRequest) -> HttpResponse:
 def download_content(request: MemberRequest, download: str) -> HttpResponse | StreamingHttpResponse:
     """The file, or a part of it."""
     found = _find(request, download)
-    if found.status != Download.Status.READY or not found.path.is_file():
+    if not found.has_file:
         raise Http404("There is no such file any more.")
     if request.method == "GET":
         found.note_fetch(by=request.actor, is_part="Range" in request.headers)
