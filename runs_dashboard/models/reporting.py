@@ -152,11 +152,18 @@ class Reportable(models.Model):
         """Appends an engine's lines; the number of the last one. Raises LogClosed."""
         if not self.is_external:
             raise LogClosed("The product executes this run itself: it takes no reports.", self.status)
-        if self.is_final and self.finished_at and timezone.now() - self.finished_at > APPEND_GRACE:
+        if self.is_final and not self._has_just_ended():
             raise LogClosed("The run has ended: its log takes no more lines.", self.status)
         with transaction.atomic():
             mark_run(self)
             return self._append(lines)
+
+    def _has_just_ended(self: Run) -> bool:  # type: ignore[misc]
+        """Whether lines may be under way: since its end, or since the engine told of an end that it dates back."""
+        since = timezone.now() - APPEND_GRACE
+        if self.finished_at is None or self.finished_at > since:
+            return True
+        return self.audit.filter(to_status__in=FINAL, at__gt=since).exists()
 
     def add_keys(self: Run, *, tags: dict[str, str], tracked: list[tuple[str, str]], by: Actor) -> None:  # type: ignore[misc]
         """Tags and tracked data that somebody adds to a run, whoever executes it."""

@@ -260,7 +260,8 @@ def list_inputs(method: str, path: str, operation: Operation) -> Iterator[Sent]:
     for parameter in operation.parameters:
         for name, value in values.items():
             yield Sent(f"query {parameter.name}", name, query=f"{parameter.name}={quote(value, safe='')}", **whole)
-        twice = f"{parameter.name}=1&{parameter.name}=2"
+        one, two = ("a", "b") if parameter.kind in ("text", "pair") else ("1", "2")  # a number may be somebody's
+        twice = f"{parameter.name}={one}&{parameter.name}={two}"
         yield Sent(f"query {parameter.name}", "twice", query=twice, **whole)
     for part in re.findall(r"{(\w+)}", path):
         for name, text in PARTS.items():
