@@ -33,6 +33,10 @@ DATA_DIR = Path(tempfile.mkdtemp(prefix="tests-data-"))
 # Before Django reads its settings: what the developer's shell says is no business of a test.
 for name in (
     "ALLOWED_HOSTS",
+    "API_LOG_RATE_PER_KEY",
+    "API_LOG_RATE_PER_TENANT",
+    "API_RATE_PER_KEY",
+    "API_RATE_PER_TENANT",
     "BROKER_URL",
     "CSRF_TRUSTED_ORIGINS",
     "DATABASE_URL",

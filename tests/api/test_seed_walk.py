@@ -15,7 +15,7 @@ from runs_dashboard.models import Step
 from .world import Caller, print_lines
 
 if TYPE_CHECKING:
-    from runs_dashboard.models import Flow, Run
+    from runs_dashboard.models import Flow, Run, User
 
 RUNS = "/api/v1/flow-runs"
 NOTHING = type(None)
@@ -151,6 +151,32 @@ def test_seed_3_every_parameter_of_the_list_and_of_one(api: Caller, full_run: Ru
     for query in (*SEED_3_OTHERS, f"include={','.join(SEED_3_INCLUDES)}"):
         assert api.get(f"{RUNS}?{query}").status_code == 200, query
         assert api.get(f"{RUNS}/{full_run.uid}?{query}").status_code == 200, query
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("user_id={ada}", "flow_id=billing", "flow_version_id={version}", "virtual_environment_id={environment}"),
+        *("trigger=retry,flow", "status=failed", "search=billing", "started_before={moment}", "started_after={moment}"),
+        *("started_on={moment}", "retried=true", "has_warnings=true"),
+    ],
+)
+def test_seed_3_a_single_run_is_there_when_its_list_has_it(
+    api: Caller, zoo: dict[str, Run], ada: User, query: str
+) -> None:
+    staged = zoo["staged"]
+    assert staged.environment_version is not None
+    asked = "filter[" + query.replace("=", "]=").format(
+        ada=ada.pk,
+        version=zoo["billing"].version.uuid,
+        environment=staged.environment_version.environment.uuid,
+        moment=int(staged.started_at.timestamp() * 1000),  # type: ignore[union-attr]
+    )
+    listed = {item["id"] for item in api.get(f"{RUNS}?{asked}").json()["items"]}
+
+    assert 0 < len(listed) < len(zoo)
+    for run in zoo.values():
+        assert api.get(f"{RUNS}/{run.uid}?{asked}").status_code == (200 if run.uid in listed else 404), run.uid
 
 
 @pytest.mark.parametrize("path", ["", "/{uid}", "/{uid}/flow-run-logs", "/{uid}/flow-run-logs/1"])
