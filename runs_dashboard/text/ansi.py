@@ -18,7 +18,7 @@ from .links import check_link, split_links
 from .looks import PLAIN, AnsiState, colour, get_classes
 from .screen import Run, Screen
 
-__all__ = ["PLAIN", "AnsiState", "Rendered", "is_plain_text", "render", "strip", "to_html"]
+__all__ = ["PLAIN", "AnsiState", "Rendered", "is_plain_text", "render", "strip", "strip_lines", "to_html"]
 
 # A C1 control may be one character or ESC and a letter. A sequence that its line does not end is dropped.
 _SEQUENCE = re.compile(
@@ -31,6 +31,7 @@ _SEQUENCE = re.compile(
 )
 _SPECIAL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 _SPECIAL_IN_TEXT = re.compile(_SPECIAL.pattern.replace(r"\x0a", r"\x0b"))
+_COLOURS_AND_ENDS = re.compile(r"\x1b\[[0-9;:]*m|\r+(?=\n|\Z)")
 _ASCII_SPECIAL = bytes([*range(9), *range(11, 32), 127])
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 _NEXT_LINE = re.compile(r"(?:\x1b\[|\x9b)\d*E")
@@ -84,6 +85,16 @@ def strip(message: str) -> str:
     else:
         all_runs = (_read(row, PLAIN)[0] for row in _split_rows(message))
     return _TURNS.sub(_name_turn, "\n".join("".join(text for _, text in runs) for runs in all_runs))
+
+
+def strip_lines(messages: list[str]) -> str:
+    """The same for many lines, none of which holds a line feed, joined: fast where they only have colours."""
+    text = "\n".join(messages)
+    if is_plain_text(text):
+        return text
+    bare = _COLOURS_AND_ENDS.sub("", text)
+    # Nothing was overwritten and nothing else is left to drop: what remains is what each line's own strip would leave.
+    return bare if is_plain_text(bare) else "\n".join(map(strip, messages))
 
 
 def is_plain_text(text: str) -> bool:

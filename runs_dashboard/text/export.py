@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from .ansi import is_plain_text, strip
+from .ansi import strip, strip_lines
 from .levels import LEVELS
 
 BLOCK = 65_536
@@ -64,9 +64,7 @@ class TextFile:
 
     def add_lines(self, messages: list[str]) -> bytes:
         """Bytes of messages of which each is a whole line of a program: some hundred times as fast as entries."""
-        text = "\n".join(messages)
-        if not self.is_raw and not is_plain_text(text):
-            text = "\n".join(map(strip, messages))
+        text = "\n".join(messages) if self.is_raw else strip_lines(messages)
         return f"{text}\n".encode()
 
     def add_note(self, note: str) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runs_dashboard.text.ansi import PLAIN, AnsiState, render, strip, to_html
+from runs_dashboard.text.ansi import PLAIN, AnsiState, render, strip, strip_lines, to_html
 
 TERMINAL = Path(__file__).parents[3] / "shared" / "data" / "terminal"
 
@@ -368,3 +368,14 @@ def test_what_real_programs_print_comes_out_right(name: str) -> None:
         assert expected in text
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]|\\[0m|_bk;", text)
     assert look == PLAIN
+
+
+@given(st.lists(MESSAGES.map(lambda message: message.replace("\n", "\r")), max_size=5))
+def test_many_lines_are_stripped_as_each_of_them_is(messages: list[str]) -> None:
+    assert strip_lines(messages) == "\n".join(map(strip, messages))
+
+
+@pytest.mark.parametrize("ending", ["", "\r", "\r\r", "\r\x1b[0m", "\x1b[0m\r", "\x1b[", "\x1b[K"])
+def test_colours_and_carriage_returns_at_the_end_are_left_out_at_once(ending: str) -> None:
+    messages = [f"\x1b[32mline {number}\x1b[38;5;200m of\x1b[m many{ending}" for number in range(9)]
+    assert strip_lines(messages) == "\n".join(map(strip, messages))
