@@ -121,7 +121,13 @@ def _admit_person(request: HttpRequest, uid: str) -> Ticket:
     if found is None:
         raise Refused(403, "Sign in to see this.", kind="not_authenticated")
     user, tenant = found
-    dialect = PageDialect(user.zone, request.GET.get("step", "").replace("\0", ""), _read_levels(request))
+    dialect = PageDialect(
+        user.zone,
+        request.GET.get("step", "").replace("\0", ""),
+        _read_levels(request),
+        _read_attempt(request),
+        _read_stream(request),
+    )
     after = _read_after(request, "page")
     run = _find_run(tenant, uid)
     holder = Holder(user.pk, tenant.pk, session_key=session_key)
@@ -181,6 +187,21 @@ def _read_levels(request: HttpRequest) -> frozenset[int]:
             said = f"level: {word[:100]!r} is not known. Allowed: {', '.join(LEVELS)}."
             raise Refused(WRONG_INPUT["page"], said, loc=("query", "level"), kind="value_error")
     return frozenset(LEVELS.index(word) for word in words)
+
+
+def _read_attempt(request: HttpRequest) -> int | None:
+    text = request.GET.get("attempt", "")
+    if text and not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise Refused(WRONG_INPUT["page"], "attempt: not a whole number.", loc=("query", "attempt"), kind="value_error")
+    return int(text) if text else None
+
+
+def _read_stream(request: HttpRequest) -> str:
+    text = request.GET.get("stream", "")
+    if text not in ("", "stdout", "stderr"):
+        said = f"stream: {text[:100]!r} is not known. Allowed: stdout, stderr."
+        raise Refused(WRONG_INPUT["page"], said, loc=("query", "stream"), kind="value_error")
+    return text
 
 
 # --- a person ---------------------------------------------------------------------------------------------------------

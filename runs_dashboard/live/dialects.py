@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -30,13 +30,10 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 
 class Dialect(Protocol):
-    """How the entries of a run are told. step, levels: only that step's, only those levels; empty for all."""
+    """How the entries of a run are told. part: the keywords of LogView for those wanted; empty for all."""
 
     @property
-    def step(self) -> str: ...
-
-    @property
-    def levels(self) -> frozenset[int]: ...
+    def part(self) -> dict[str, Any]: ...
 
     @property
     def may_skip(self) -> bool:
@@ -80,16 +77,29 @@ class PageDialect:
     zone: tzinfo
     step: str = ""
     levels: frozenset[int] = frozenset()
+    attempt: int | None = None
+    stream: str = ""
+
+    @property
+    def part(self) -> dict[str, Any]:
+        return {"action": self.step, "attempt": self.attempt, "stream": self.stream, "levels": self.levels}
+
+    def wants(self, entry: Entry) -> bool:
+        if self.step and (entry.action != self.step or self.attempt not in (None, entry.attempt)):
+            return False
+        if self.stream and entry.stream != self.stream:
+            return False
+        return not self.levels or entry.level in self.levels
 
     @property
     def may_skip(self) -> bool:
         """Nobody reads thousands of lines a second; of those that a reader has filtered none is left out."""
-        return not (self.step or self.levels)
+        return not (self.step or self.levels or self.stream)
 
     def render(self, entries: Sequence[Entry], colours: Colours) -> bytes:
         rows = []
         for entry in entries:
-            if (self.step and entry.action != self.step) or (self.levels and entry.level not in self.levels):
+            if not self.wants(entry):
                 continue
             source = (entry.action, entry.attempt, entry.stream)
             row, look = log_row_html(entry, zone=self.zone, ansi_state=colours.get(source, PLAIN))
@@ -106,9 +116,11 @@ class ApiDialect:
     """One event an entry, its data the API's log entry (CONTRACT section 3) of the run with this id."""
 
     run_uid: str
-    step: str = field(default="", init=False)
-    levels: frozenset[int] = field(default=frozenset(), init=False)
     may_skip: bool = field(default=False, init=False)
+
+    @property
+    def part(self) -> dict[str, Any]:
+        return {}
 
     def render(self, entries: Sequence[Entry], colours: Colours) -> bytes:
         return b"".join(

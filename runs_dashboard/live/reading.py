@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from django.db import connections
 
@@ -59,15 +59,13 @@ def read_heads(pks: Iterable[int]) -> dict[int, Head]:
     return {pk: Head(status, line_count) for pk, status, line_count in rows}
 
 
-def read_entries(
-    run: Run, after: int, until: int, *, step: str = "", levels: frozenset[int] = frozenset()
-) -> tuple[list[Entry], int]:
+def read_entries(run: Run, after: int, until: int, **part: Any) -> tuple[list[Entry], int]:
     """The wanted entries with a number above `after`, a bounded number of them, and the number up to which none is
-    left out (at most `until`)."""
+    left out (at most `until`). part: the keywords of LogView."""
     until = min(until, after + SCAN_LINES)
     entries: list[Entry] = []
     size = 0
-    for entry in LogView(run, action=step, levels=levels).stream(after, until=until):
+    for entry in LogView(run, **part).stream(after, until=until):
         entries.append(entry)
         size += len(entry.message)
         if len(entries) >= BATCH_LINES or size >= BATCH_CHARACTERS:
@@ -78,7 +76,7 @@ def read_entries(
 def read_rendered(run: Run, after: int, until: int, dialect: Dialect, colours: Colours) -> tuple[bytes, int]:
     """What a viewer who is behind is sent next, and the number that it reaches. `colours` is carried on."""
     start = _place(after, until, [dialect])
-    entries, last = read_entries(run, start, until, step=dialect.step, levels=dialect.levels)
+    entries, last = read_entries(run, start, until, **dialect.part)
     return _tell(dialect, after, start, entries, colours), last
 
 

@@ -39,7 +39,7 @@ STEP_COLUMNS = (
 )
 CHUNK_COLUMNS = (
     *("tenant_id", "run_id", "step_id", "first_line", "line_count", "first_at", "last_at", "level_mask"),
-    *("byte_size", "is_sealed", "body"),
+    *("stream_mask", "byte_size", "is_sealed", "body"),
 )
 AUDIT_COLUMNS = (
     *("tenant_id", "at", "action", "actor_id", "key_id", "actor_name", "address", "run_id"),
@@ -246,8 +246,8 @@ class _RunWriter:
 def chunk_row(tenant: int, run: int, step: int, chunk: Chunk) -> tuple[Any, ...]:
     """A chunk as a row of CHUNK_COLUMNS."""
     return (
-        *(tenant, run, step, chunk.first, chunk.count, chunk.at, chunk.last_at, chunk.mask, chunk.size, True),
-        chunk.body,
+        *(tenant, run, step, chunk.first, chunk.count, chunk.at, chunk.last_at, chunk.mask),
+        *(chunk.streams, chunk.size, True, chunk.body),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..models.log import CHUNK_BYTES, CHUNK_LINES, FLAG_STDERR, FLAG_STDOUT
+from ..models.log import CHUNK_BYTES, CHUNK_LINES, FLAG_STDERR, FLAG_STDOUT, STREAM_BITS
 from .synthetic import TRACEBACK, WARNINGS
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 # Numbers below 36³ (46 s in ms) in base 36, without and with leading zeros.
 _LOW = [a + b + c for a in _DIGITS for b in _DIGITS for c in _DIGITS]
+_STREAMS = {FLAG_STDOUT: STREAM_BITS["stdout"], FLAG_STDERR: STREAM_BITS["stderr"]}
 _SMALL = [text.lstrip("0") or "0" for text in _LOW]
 
 
@@ -34,7 +35,7 @@ class Chunk:
         self.first, self.at, self.last_at = first, at, at
         self.records: list[str] = []
         self.size = 0
-        self.mask = 0
+        self.mask = self.streams = 0
         self.warnings = self.errors = 0
 
     @property
@@ -45,6 +46,7 @@ class Chunk:
         self.records.append(f"{level}{flags}{base36(at - self.at)} {message}")
         self.size += (len(message) if message.isascii() else len(message.encode())) + 1
         self.mask |= 1 << level
+        self.streams |= _STREAMS[flags]
         self.last_at = at
         if level >= 2:
             if level == 2:

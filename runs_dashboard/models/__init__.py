@@ -12,7 +12,8 @@ from .lifecycle import FINAL, LIVE, LeaseLost, Status, StatusConflict, measure_m
 from .log import LogChunk, LogClosed, append, append_system, seal
 from .log_find import FindPage, find_in_log
 from .log_index import LogIndexPart, drop_dead_parts, index_pending
-from .log_reading import Entry, LogView, find_line, log_entry_id
+from .log_places import Mark, first_error, read_marks
+from .log_reading import Entry, LogView, Stretch, find_line, log_entry_id
 from .log_search import Hit, SearchPage, search_logs
 from .once import IdempotencyKey, KeyReused, once
 from .purging import Purge
@@ -28,7 +29,7 @@ from .step import Step
 from .storage import StoredDay, count_day, count_storage
 from .tenant import Tenant, TenantRequired
 from .tracked import EndUser, LogMetadata, Payload, RunTag, TrackedData
-from .user import Membership, Role, User
+from .user import LOG_DISPLAY, Membership, Role, User
 from .view import SavedView, ViewRefused
 from .waiting import explain_waiting
 from .webhook import WebhookSecret, is_timely
@@ -37,6 +38,7 @@ from .worker import Worker
 __all__ = [
     "FINAL",
     "LIVE",
+    "LOG_DISPLAY",
     "REAPER",
     "SCHEDULER",
     "WORKER",
@@ -66,6 +68,7 @@ __all__ = [
     "LogMetadata",
     "LogView",
     "Machine",
+    "Mark",
     "Membership",
     "Payload",
     "Purge",
@@ -89,6 +92,7 @@ __all__ = [
     "Step",
     "StepReport",
     "StoredDay",
+    "Stretch",
     "Tenant",
     "TenantRequired",
     "TrackedData",
@@ -108,6 +112,7 @@ __all__ = [
     "explain_waiting",
     "find_in_log",
     "find_line",
+    "first_error",
     "fold",
     "fold_all",
     "index_pending",
@@ -120,6 +125,7 @@ __all__ = [
     "move",
     "once",
     "purge",
+    "read_marks",
     "recount",
     "refresh_statistics",
     "seal",

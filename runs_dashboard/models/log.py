@@ -36,6 +36,9 @@ MERGE_CHUNKS = 200  # small chunks in one merge
 APPEND_GRACE = timedelta(minutes=5)  # after its end a reported run still takes lines that were under way
 ENDED_AT_ONCE = 20  # logs of steps that ended
 FLAG_STDOUT, FLAG_STDERR, FLAG_SYSTEM, FLAG_OPEN = 1, 2, 4, 8
+STREAM_BITS = {None: 1, "stdout": 2, "stderr": 4}  # of a chunk's mask of streams
+ANY_STREAM = 7
+ERROR_MASK, STDERR_MASK = 8, 4  # masks of at least this have an error or worse, a line of stderr in them
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _STREAM_FLAG = {None: 0, "stdout": FLAG_STDOUT, "stderr": FLAG_STDERR}
 
@@ -72,6 +75,9 @@ class LogChunk(TenantRow):
     first_at = models.DateTimeField()  # the earliest of its lines, not the time of the first one
     last_at = models.DateTimeField()
     level_mask = models.PositiveSmallIntegerField(help_text="Bit n: a line of level n is in it.")
+    stream_mask = models.PositiveSmallIntegerField(
+        default=ANY_STREAM, help_text="Lines that may be in it: 1 of no stream, 2 of stdout, 4 of stderr."
+    )
     byte_size = models.BigIntegerField(help_text="Bytes of the messages and their line feeds.")
     is_sealed = models.BooleanField(default=False)
     body = LogBodyField()
@@ -84,6 +90,13 @@ class LogChunk(TenantRow):
         constraints = [models.UniqueConstraint(fields=["run", "first_line"], name="chunk_first_line")]
         indexes = [
             models.Index(fields=["step", "first_line"], name="chunk_of_step"),
+            # The way from one to the next of what is rare, however much lies between.
+            models.Index(
+                fields=["run", "first_line"], name="chunk_errors", condition=models.Q(level_mask__gte=ERROR_MASK)
+            ),
+            models.Index(
+                fields=["run", "first_line"], name="chunk_stderr", condition=models.Q(stream_mask__gte=STDERR_MASK)
+            ),
             models.Index(fields=["run", "first_line"], name="chunk_unsealed", condition=models.Q(is_sealed=False)),
             # The index of the words: what it lacks, and what its parts hold.
             models.Index(fields=["tenant", "-last_at"], name="chunk_unindexed", condition=models.Q(index_part=None)),
@@ -166,7 +179,7 @@ def _write(run: Run, parts: Sequence[tuple[Step | None, Sequence[Line]]], first:
     chunks = []
     for step, lines in parts:
         for cut, size in _cut(lines):
-            body, first_at, last_at, mask = encode(cut)
+            body, first_at, last_at, mask, streams = encode(cut)
             chunks.append(
                 LogChunk(
                     tenant_id=run.tenant_id,
@@ -177,6 +190,7 @@ def _write(run: Run, parts: Sequence[tuple[Step | None, Sequence[Line]]], first:
                     first_at=first_at,
                     last_at=last_at,
                     level_mask=mask,
+                    stream_mask=streams,
                     byte_size=size,
                     is_sealed=size >= CHUNK_BYTES // 2,
                     body=body,
@@ -213,12 +227,12 @@ def _size(line: Line) -> int:
     return (len(message) if message.isascii() else len(message.encode())) + 1
 
 
-def encode(lines: Iterable[Line]) -> tuple[str, datetime, datetime, int]:
-    """Lines as a chunk's text, with the earliest and latest time and the mask of levels."""
+def encode(lines: Iterable[Line]) -> tuple[str, datetime, datetime, int, int]:
+    """Lines as a chunk's text, with the earliest and latest time and the masks of levels and of streams."""
     lines = list(lines)
     base = min(line.at for line in lines)
     last = 0
-    mask = 0
+    mask = streams = 0
     records = []
     known: dict[int, str] = {}
     for line in lines:
@@ -229,6 +243,7 @@ def encode(lines: Iterable[Line]) -> tuple[str, datetime, datetime, int]:
         if text is None:
             text = known[delta] = _base36(delta)
         flags = _STREAM_FLAG[line.stream]
+        streams |= STREAM_BITS[line.stream]
         if line.is_system:
             flags |= FLAG_SYSTEM
         if line.is_open:
@@ -239,7 +254,7 @@ def encode(lines: Iterable[Line]) -> tuple[str, datetime, datetime, int]:
             message = message.replace("\n", "\n\x1f")
         records.append(f"{line.level}{_DIGITS[flags]}{text} {message}")
     first_at = _moment(base)
-    return "\n".join(records), first_at, first_at + timedelta(milliseconds=last), mask
+    return "\n".join(records), first_at, first_at + timedelta(milliseconds=last), mask, streams
 
 
 def _moment(seconds: float) -> datetime:
@@ -306,14 +321,15 @@ def _merge(batch: list[LogChunk], size: int, count: int) -> None:
         base = min(chunk.first_at for chunk in batch)
         body = "\n".join(_shift(chunk.body, chunk.first_at - base) for chunk in batch)
         LogChunk.across_tenants.filter(pk__in=[chunk.pk for chunk in batch[1:]])._raw_delete(connection.alias)
-        mask = 0
-        for chunk in batch:
-            mask |= chunk.level_mask
-        head.body, head.level_mask = body, mask
+        for chunk in batch[1:]:
+            head.level_mask |= chunk.level_mask
+            head.stream_mask |= chunk.stream_mask
+        head.body = body
         head.first_at, head.last_at = base, max(chunk.last_at for chunk in batch)
         head.line_count, head.byte_size = count, size
     head.is_sealed = True
-    head.save(update_fields=["body", "level_mask", "first_at", "last_at", "line_count", "byte_size", "is_sealed"])
+    masks = ("level_mask", "stream_mask")
+    head.save(update_fields=["body", *masks, "first_at", "last_at", "line_count", "byte_size", "is_sealed"])
 
 
 def _shift(body: str, by: timedelta) -> str:

@@ -12,8 +12,19 @@ import msgspec
 from django.db import models
 from django.db.models.functions import Coalesce
 
+from ..text.levels import LEVELS
 from ..text.matching import TextMatch
-from .log import FLAG_OPEN, FLAG_STDERR, FLAG_STDOUT, FLAG_SYSTEM, LogChunk
+from .log import (
+    ANY_STREAM,
+    ERROR_MASK,
+    FLAG_OPEN,
+    FLAG_STDERR,
+    FLAG_STDOUT,
+    FLAG_SYSTEM,
+    STDERR_MASK,
+    STREAM_BITS,
+    LogChunk,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +35,9 @@ if TYPE_CHECKING:
 # A record that is more than a whole line of a program: the product's own, or one that goes on.
 # (Its beginning is a plain letter: without one the search takes twenty times as long.)
 _SPECIAL_RECORD = re.compile(r"\n(?:\x1f|.[4-9a-f])")
+ALL_LEVELS = (1 << len(LEVELS)) - 1
+STREAM_FLAGS = {"stdout": FLAG_STDOUT, "stderr": FLAG_STDERR}
+MOST_LINES = 400_000  # looked through for one stretch: about half a second
 CHUNK_FIELDS = ("first_line", "line_count", "first_at", "body", "level_mask", "step__slug", "step__attempt")
 
 
@@ -51,8 +65,10 @@ def decode(
     skip: int = 0,
     stop: int | None = None,
     levels: frozenset[int] = frozenset(),
+    flag: int = 0,
 ) -> Iterator[Entry]:
-    """A chunk's entries, in order. skip, stop: places in it between which to read; what is not wanted costs little."""
+    """A chunk's entries, in order. skip, stop: places in it between which to read; levels, flag: what each must have.
+    What is not wanted costs little."""
     records = body.split("\n")
     if "\n\x1f" in body:
         whole: list[str] = []
@@ -66,7 +82,7 @@ def decode(
     known: dict[str, datetime] = {}
     for place in range(skip, len(records) if stop is None else min(stop, len(records))):
         record = records[place]
-        if wanted and record[0] not in wanted:
+        if (wanted and record[0] not in wanted) or (flag and not int(record[1], 16) & flag):
             continue
         head, _, message = record.partition(" ")
         delta = head[2:]
@@ -97,6 +113,17 @@ class Part(NamedTuple):
 
     def entries(self, until: int) -> Iterator[Entry]:
         return _entries(self.row, self.skip, until + 1 - self.row[0])
+
+
+class Stretch(NamedTuple):
+    """Entries that were read in one go, in order.
+
+    reached: how far was looked, the number of the last line on the way; is_end: nothing is left in that direction.
+    """
+
+    entries: list[Entry]
+    reached: int
+    is_end: bool
 
 
 class LogView:
@@ -132,8 +159,11 @@ class LogView:
             steps = steps.filter(attempt=attempt) if attempt else steps
             chunks = chunks.filter(step__in=list(steps.values_list("pk", flat=True)))
         if levels:
-            mask = sum(1 << level for level in levels)
-            chunks = chunks.annotate(wanted=models.F("level_mask").bitand(mask)).filter(wanted__gt=0)
+            bits = sum(1 << level for level in levels)
+            chunks = _with_bits(chunks, "level_mask", bits, of=ALL_LEVELS, indexed=ERROR_MASK)
+        if stream:
+            bits = STREAM_BITS[stream]
+            chunks = _with_bits(chunks, "stream_mask", bits, of=ANY_STREAM, indexed=STDERR_MASK)
         self.chunks = chunks
 
     def after(self, line: int = 0, *, limit: int, until: int | None = None) -> list[Entry]:
@@ -152,7 +182,7 @@ class LogView:
             stop = row[1] if line is None else min(row[1], line - row[0])
             # Without a filter each line counts, and those before the wanted ones need not be read.
             skip = max(0, stop - (limit - len(found))) if self.has_whole_chunks else 0
-            part = [entry for entry in _entries(row, skip, stop, self.levels) if self._matches(entry)]
+            part = list(self._wanted(row, skip, stop))
             found = part[-(limit - len(found)) :] + found
             if len(found) >= limit:
                 break
@@ -179,13 +209,46 @@ class LogView:
         row = of_run.filter(first_line__lte=found).values_list(*CHUNK_FIELDS).first()
         return next((entry.line for entry in _entries(row) if entry.at >= at), found) if row else found
 
+    def read_after(self, line: int = 0, *, limit: int) -> Stretch:
+        """At most `limit` entries above a line; fewer where so many lines had to be looked through that it ends."""
+        found: list[Entry] = []
+        looked = 0
+        for row, skip in self.rows(line + 1, None):
+            if looked >= MOST_LINES:
+                return Stretch(found, line, False)
+            for entry in self._wanted(row, skip):
+                if len(found) == limit:
+                    return Stretch(found, entry.line - 1, False)
+                found.append(entry)
+            line = row[0] + row[1] - 1
+            looked += row[1]
+        return Stretch(found, line, True)
+
+    def read_before(self, line: int | None = None, *, limit: int) -> Stretch:
+        """The same below a line (None: the end of the log)."""
+        found: list[Entry] = []
+        looked = 0
+        reached = line if line is not None else self.run.line_count + 1
+        for row in self.rows_back(line):
+            if looked >= MOST_LINES:
+                return Stretch(found[::-1], reached, False)
+            stop = row[1] if line is None else min(row[1], line - row[0])
+            # Without a filter each line counts, and those before the wanted ones need not be read: one of them tells
+            # that there are more.
+            skip = max(0, stop - (limit - len(found)) - 1) if self.has_whole_chunks else 0
+            for entry in reversed(list(self._wanted(row, skip, stop))):
+                if len(found) == limit:
+                    return Stretch(found[::-1], found[-1].line, False)
+                found.append(entry)
+            reached = line = row[0]
+            looked += row[1]
+        return Stretch(found[::-1], reached, True)
+
     def stream(self, after: int = 0, *, until: int | None = None) -> Iterator[Entry]:
         """All entries above a number, a chunk in memory at a time."""
         for row, skip in self.rows(after + 1, until):
             stop = None if until is None else until + 1 - row[0]
-            for entry in _entries(row, skip, stop, self.levels):
-                if self._matches(entry):
-                    yield entry
+            yield from self._wanted(row, skip, stop)
 
     def parts(self, *, until: int) -> Iterator[Part]:
         """The log up to a line, a chunk at a time: the fast way into a file. For a view that `has_whole_chunks`."""
@@ -233,17 +296,26 @@ class LogView:
             rows = rows.filter(first_line__lt=batch[-1][0])
             size = min(size * 2, 16)
 
-    def _matches(self, entry: Entry) -> bool:
-        if self.stream_name and entry.stream != self.stream_name:
-            return False
-        return self.match is None or self.match.is_in(entry.message)
+    def _wanted(self, row: tuple[Any, ...], skip: int = 0, stop: int | None = None) -> Iterator[Entry]:
+        """A chunk's entries that belong to this view."""
+        found = _entries(row, skip, stop, levels=self.levels, flag=STREAM_FLAGS.get(self.stream_name, 0))
+        match = self.match
+        return found if match is None else (entry for entry in found if match.is_in(entry.message))
 
 
-def _entries(
-    row: tuple[Any, ...], skip: int = 0, stop: int | None = None, levels: frozenset[int] = frozenset()
-) -> Iterator[Entry]:
+def _with_bits(chunks: models.QuerySet, mask: str, bits: int, *, of: int, indexed: int) -> models.QuerySet:
+    """Chunks whose mask has one of the bits. of: all bits there are; indexed: from this one on there is an index."""
+    lowest = bits & -bits
+    if lowest >= indexed:
+        chunks = chunks.filter(**{f"{mask}__gte": indexed})  # as the index says it, or it is not taken
+    if bits == of & -lowest:
+        return chunks.filter(**{f"{mask}__gte": lowest})
+    return chunks.alias(wanted=models.F(mask).bitand(bits)).filter(wanted__gt=0)
+
+
+def _entries(row: tuple[Any, ...], skip: int = 0, stop: int | None = None, **wanted: Any) -> Iterator[Entry]:
     first_line, _count, first_at, body, _mask, action, attempt = row
-    return decode(first_line, first_at, body, action, attempt, skip=skip, stop=stop, levels=levels)
+    return decode(first_line, first_at, body, action, attempt, skip=skip, stop=stop, **wanted)
 
 
 def log_entry_id(run_uid: str, line: int) -> str:

@@ -30,6 +30,15 @@ class Role(models.TextChoices):
         return order.index(self) >= order.index(Role(other))
 
 
+# How a log is shown: the first of each is what a person has who has not chosen.
+LOG_DISPLAY = {
+    "wrap": ("on", "off"),
+    "time": ("clock", "since", "off"),
+    "follow": ("on", "off"),
+    "slab": ("dark", "page"),
+}
+
+
 def validate_zone(name: str) -> None:
     if name not in zoneinfo.available_timezones():
         raise ValidationError(f"{name} is not a time zone, such as Europe/Berlin.")
@@ -61,6 +70,12 @@ class User(AbstractUser):
             type(self).objects.filter(pk=self.pk).update(preferences=self.preferences)
 
     choose.alters_data = True  # type: ignore[attr-defined]
+
+    @property
+    def log_display(self) -> dict[str, str]:
+        """How this person reads logs, by the names of LOG_DISPLAY."""
+        chosen = {name: self.preferences.get(f"log_{name}") for name in LOG_DISPLAY}
+        return {name: chosen[name] if chosen[name] in values else values[0] for name, values in LOG_DISPLAY.items()}
 
     def set_password(self, raw_password: str | None) -> None:
         super().set_password(raw_password)

@@ -17,6 +17,7 @@ from ..text import ansi
 from ..text.rows import log_row_html, step_head_html
 from ..web import words
 from ..web.download_filters import say_filters
+from ..web.log_window import LogQuery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -178,6 +179,13 @@ def query(context: template.Context, **changes: Any) -> str:
         else:
             params[name] = str(value)
     return f"?{params.urlencode()}" if params else "?"
+
+
+@register.simple_tag(takes_context=True)
+def log_part(context: template.Context) -> list[tuple[str, str]]:
+    """Names and values of the fields that say which part of a log the page shows, the find box with them."""
+    asked = LogQuery.read(context["request"].GET)
+    return [*asked.part().items(), *asked.find]
 
 
 @register.simple_tag

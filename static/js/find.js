@@ -1,7 +1,7 @@
 // Find in the whole log: the server looks and counts, this leads from hit to hit and marks what is on the page.
 const TYPED = 300; // milliseconds after the last key before the server is asked
 const GREW = 1500; // milliseconds after new lines before they are counted
-const BEFORE = 20; // lines shown before a hit on another part of the log
+const MOST_HITS = 500; // on the ruler
 const END = 1e15;
 
 // As the server folds letters, full case folding: ß is ss.
@@ -86,6 +86,7 @@ function marker(box) {
   return {
     add,
     remove,
+    lines: () => [...marked.keys()].map((row) => Number(row.id.slice(1))),
     show(next) {
       wanted = next;
       all?.clear();
@@ -103,7 +104,8 @@ function marker(box) {
 function find() {
   const form = document.getElementById("find");
   const box = document.getElementById("lines");
-  if (!form || !box) return;
+  const log = box?.log;
+  if (!form || !log) return;
   const { text: field, exclude, word } = form.elements;
   const matchCase = form.elements.case;
   const output = form.querySelector("output");
@@ -116,6 +118,7 @@ function find() {
   let going = null; // the search in which a way to a hit is under way
   let typing = 0;
   let growing = 0;
+  let telling = 0;
 
   function question() {
     const asked = new URLSearchParams();
@@ -182,25 +185,12 @@ function find() {
     }
   }
 
-  // Where to begin where no hit was gone to: what the reader sees.
-  function edge(isBack) {
-    const { top, bottom } = box.getBoundingClientRect();
-    const rows = [...box.querySelectorAll(":scope > [id^=L]")];
-    const seen = rows.filter((row) => {
-      const place = row.getBoundingClientRect();
-      return place.bottom > top && place.top < bottom;
-    });
-    const row = isBack ? seen.at(-1) : seen[0];
-    if (!row) return 0;
-    return Number(row.id.slice(1)) + (isBack ? 1 : -1);
-  }
-
   async function go(isBack, from = null) {
     refresh();
     if (going === state || !state.key) return;
     const mine = (going = state);
     try {
-      const start = from ?? (state.hit || edge(isBack));
+      const start = from ?? (state.hit || log.current(isBack));
       const known = start && start === state.hit ? state.rank : 0;
       let line = await look(isBack ? { before: start || END } : { after: start });
       const isAround = !line && start !== 0;
@@ -210,11 +200,10 @@ function find() {
       state.hit = line;
       if (!isBack && (isAround || start === 0)) state.rank = 1;
       else state.rank = known && !isAround ? known + (isBack ? -1 : 1) : 0;
+      if (!(await log.show(line)) || mine !== state) return;
       point(true);
-      if (document.getElementById(`L${line}`)) {
-        state.rank ||= await rank(line);
-        if (mine === state) show();
-      }
+      state.rank ||= await rank(line);
+      if (mine === state) show();
     } catch (error) {
       failed(error);
     } finally {
@@ -222,23 +211,18 @@ function find() {
     }
   }
 
-  // Shows the hit: on the page, else on the page of its surroundings.
+  // Marks the hit, if it is on the page.
   function point(isMoving) {
     const row = document.getElementById(`L${state.hit}`);
     box.querySelector(":scope > .at")?.classList.remove("at");
-    if (!row) {
-      keep();
-      if (isMoving) leave();
-      return;
-    }
+    keep();
+    if (!row) return;
     row.classList.add("at");
     box.dataset.hit = "";
     marks.point(row);
+    tellHits();
     form.elements.at.value = String(state.hit);
     if (!isMoving) return;
-    const toggle = document.getElementById("follow");
-    if (toggle?.checked) toggle.click();
-    row.scrollIntoView({ block: "center" });
     const address = write();
     address.hash = `L${state.hit}`;
     history.replaceState(history.state, "", address);
@@ -253,16 +237,6 @@ function find() {
     }
     address.searchParams.delete("looked");
     return address;
-  }
-
-  function leave() {
-    const address = write();
-    address.searchParams.delete("before");
-    address.searchParams.set("from", String(Math.max(1, state.hit - BEFORE)));
-    address.hash = `L${state.hit}`;
-    const isSame = address.search === location.search;
-    location.assign(address);
-    if (isSame) location.reload(); // only the hash differs, but the page has let go of the line
   }
 
   // Takes up what is in the box, where it is another text than before.
@@ -281,6 +255,7 @@ function find() {
     marks.show({ needle: foldAll(field.value, isCase)[0], exclude: foldAll(exclude.value, isCase)[0], isCase, isWhole: word.checked });
     history.replaceState(history.state, "", write());
     show();
+    tellHits();
     if (key) count().catch(failed);
   }
 
@@ -336,13 +311,28 @@ function find() {
       for (const row of change.removedNodes) marks.remove(row);
       for (const row of change.addedNodes) if (row.nodeType === 1) marks.add(row);
     }
+  }).observe(box, { childList: true });
+  box.addEventListener("log:changed", () => {
+    if (state.hit && !box.querySelector(":scope > .at")) point(false);
+    tellHits();
+  });
+  box.addEventListener("log:grew", () => {
     growing ||= setTimeout(() => {
       growing = 0;
       if (!state.isComplete || !state.key) return;
       state.isComplete = false;
       count().catch(failed);
     }, GREW);
-  }).observe(box, { childList: true });
+  });
+
+  // The hits that are known, for the ruler: those on the page and the one that was gone to.
+  function tellHits() {
+    telling ||= setTimeout(() => {
+      telling = 0;
+      const detail = state.key ? [...new Set([...marks.lines(), ...(state.hit ? [state.hit] : [])])].slice(0, MOST_HITS) : [];
+      box.dispatchEvent(new CustomEvent("log:hits", { detail }));
+    }, TYPED);
+  }
 
   // --- the address ----------------------------------------------------------------------------------------------
 

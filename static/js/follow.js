@@ -1,207 +1,208 @@
-// The live log. htmx holds the stream and resumes it; this puts the lines in, keeps the page light and the reader still.
-const MOST_ROWS = 5000; // in the page
-const KEPT_ROWS = 4500; // after older ones were let go
-const DRAW_EVERY = 100; // milliseconds
-const POLL_EVERY = 2000; // milliseconds, where no stream comes through
-const FAILURES = 3; // of the stream, before asking instead
-const AT_END = 24; // pixels from the end that still count as there
+// New lines in an open log: drawn a little at a time, at the end if the reader is there, else counted.
+const BUDGET = 12; // milliseconds of work in a frame
+const MOST_WAITING = 4000; // lines that came and are not drawn; beyond it the oldest of them become an omission
+const KEPT_WAITING = 1000;
 
 function follow() {
   const tail = document.getElementById("tail");
-  const box = document.getElementById("lines");
-  if (!tail || !box) return;
+  const log = document.getElementById("lines")?.log;
+  if (!tail || !log) return;
+  const { box, section } = log;
   const toggle = document.getElementById("follow");
   const more = document.getElementById("more");
-  const fresh = document.getElementById("fresh");
-  let waiting = []; // HTML that came and is not drawn yet
-  let timer = 0;
-  let unseen = 0; // lines drawn while the reader was away from the end
-  let unshown = 0; // lines that came while the page was full and the reader away
-  let failures = 0;
-  let poller = 0;
-  let isOver = false;
+  let waiting = []; // {html, count}: came and is not drawn yet, in order
+  let held = []; // the same, while the end of the log is being asked for
+  let asked = 0; // how many such questions are open
+  let hasGap = false; // some of what came was dropped
+  let frame = 0;
+  let seen = log.lineCount; // lines there were when the reader last was at the end
 
-  const number = (row) => Number(row.id.slice(1));
-  const rows = () => box.querySelectorAll(":scope > [id^=L]");
-  const lastRow = () => box.querySelector(":scope > [id^=L]:last-of-type") ?? [...rows()].at(-1);
-  const isAtEnd = () => box.scrollHeight - box.scrollTop - box.clientHeight < AT_END;
-  const toEnd = () => (box.scrollTop = box.scrollHeight);
-  const say = (text) => (fresh.textContent = text);
-  const clock = () => new Date().toLocaleTimeString("en-GB", { timeZone: box.dataset.zone || undefined });
+  const isJoined = () => !log.cut("later");
+  const count = (html) => html.split('<div id="L').length - 1;
+  const sum = (parts) => parts.reduce((total, part) => total + part.count, 0);
 
-  document.getElementById("follow-box").hidden = false;
-  let shown = Number(document.getElementById("line-count").textContent.replaceAll(",", ""));
-  if (location.hash.startsWith("#L")) toggle.checked = false;
-  else toEnd();
+  const setFollowing = (isOn) => {
+    toggle.checked = isOn;
+    log.isFollowing = isOn;
+  };
 
-  function draw() {
-    timer = 0;
-    const template = document.createElement("template");
-    template.innerHTML = waiting.join("");
-    waiting = [];
-    const known = lastRow();
-    let last = known ? number(known) : 0;
-    let step = known?.dataset.step;
-    const fragment = document.createDocumentFragment();
-    let count = 0;
-    for (const row of [...template.content.children]) {
-      if (!row.id || number(row) <= last) continue; // came twice
-      last = number(row);
-      if (row.dataset.step && row.dataset.step !== step) fragment.append(head(row.dataset.step));
-      step = row.dataset.step;
-      fragment.append(row);
-      count += 1;
-    }
-    if (!count) return;
-    const isFollowing = toggle.checked;
-    if (!isFollowing && rows().length + count > MOST_ROWS) {
-      unshown += count;
-    } else {
-      box.querySelector(":scope > .blank")?.remove();
-      box.append(fragment);
-      if (isFollowing) {
-        letGo();
-        toEnd();
-      } else {
-        unseen += count;
-      }
-    }
-    shown = Math.max(shown, last);
-    document.getElementById("line-count").textContent = shown.toLocaleString("en");
-    offer();
-    say(`${poller ? "Asking every 2 s" : "Streaming"}, ${clock()}`);
-  }
-
-  function head(step) {
-    const row = document.createElement("div");
-    row.className = "step-head";
-    row.dataset.head = step;
-    row.textContent = step;
-    return row;
-  }
-
-  // Older rows make place for newer ones; what goes is said in a row, with the way to it.
-  function letGo() {
-    const all = rows();
-    if (all.length <= MOST_ROWS) return;
-    const first = all[all.length - KEPT_ROWS];
-    while (box.firstElementChild !== first) box.firstElementChild.remove();
-    const cut = document.createElement("div");
-    cut.className = "cut-row";
-    cut.dataset.cut = "earlier";
-    const text = document.createElement("span");
-    const count = document.createElement("strong");
-    count.textContent = (number(first) - 1).toLocaleString("en");
-    text.append(count, " earlier lines");
-    cut.append(text, link(`before=${number(first)}`, "500 before"), link("from=1", "from the start"));
-    box.prepend(cut);
-  }
-
-  function link(place, text) {
-    const found = document.createElement("a");
-    const address = new URL(location.href);
-    for (const name of ["from", "before"]) address.searchParams.delete(name);
-    found.href = `${address.search ? `${address.search}&` : "?"}${place}#log`;
-    found.textContent = text;
-    return found;
-  }
-
-  function offer() {
-    const count = unseen + unshown;
-    more.hidden = toggle.checked || !count;
-    more.querySelector("span").textContent = `${count.toLocaleString("en")} new line${count === 1 ? "" : "s"}`;
-  }
-
-  function resume() {
-    if (unshown) {
-      location.hash = "";
-      location.reload(); // the page was full: its end is read anew
-      return;
-    }
-    toggle.checked = true;
-    unseen = 0;
-    toEnd();
-    offer();
-  }
+  // --- drawing --------------------------------------------------------------------------------------------------
 
   function take(html) {
-    waiting.push(html);
-    timer ||= setTimeout(draw, DRAW_EVERY);
+    const part = { html, count: count(html) };
+    if (!part.count) {
+      // The server was faster than any reader, and says so: what it sends next stands alone.
+      waiting = [];
+      held = [];
+      hasGap = isJoined() || asked > 0;
+    } else if (asked) held.push(part);
+    else if (isJoined()) {
+      waiting.push(part);
+      frame ||= requestAnimationFrame(draw);
+    }
+    while (sum(held) > MOST_WAITING) {
+      held.shift();
+      hasGap = true;
+    }
+    offer();
+  }
+
+  function draw() {
+    frame = 0;
+    if (!isJoined()) waiting = [];
+    const ends = performance.now() + BUDGET;
+    if (waiting.length && (hasGap || sum(waiting) > MOST_WAITING)) {
+      hasGap = false;
+      skip();
+    }
+    const fragment = document.createDocumentFragment();
+    let last = log.end("later");
+    let line = last ? log.number(last) : 0;
+    let drawn = 0;
+    while (waiting.length && performance.now() < ends) {
+      const template = document.createElement("template");
+      template.innerHTML = waiting.shift().html;
+      for (const row of [...template.content.children]) {
+        if (row.id?.[0] === "L") {
+          if (log.number(row) <= line) continue; // came twice
+          line = log.number(row);
+          drawn += 1;
+        }
+        fragment.append(row);
+      }
+    }
+    if (drawn) put(fragment);
+    if (waiting.length) frame ||= requestAnimationFrame(draw);
+    offer();
+  }
+
+  function put(fragment) {
+    box.querySelector(":scope > .blank")?.remove();
+    if (log.isFollowing) {
+      box.append(fragment);
+      if (!log.letGo("earlier")) setFollowing(false); // what would go is selected: the reader reads
+      else box.scrollTop = box.scrollHeight;
+      seen = log.lineCount;
+      box.dispatchEvent(new CustomEvent("log:changed"));
+      return;
+    }
+    const isFull = box.childElementCount + fragment.childElementCount > log.mostRows;
+    log.keep(() => box.append(isFull ? log.makeCut("later") : fragment));
+  }
+
+  // More came than can be drawn. The newest are shown, and a row says how many lie before them; they are not lost.
+  function skip() {
+    if (log.isFollowing && log.isHeld(box)) setFollowing(false); // the reader has selected something
+    if (!log.isFollowing) {
+      waiting = [];
+      log.keep(() => box.append(log.makeCut("later")));
+      return;
+    }
+    while (waiting.length > 1 && sum(waiting) - waiting[0].count >= KEPT_WAITING) waiting.shift();
+    const line = Number(/<div id="L(\d+)/.exec(waiting[0].html)[1]);
+    const template = document.createElement("template");
+    template.innerHTML = waiting.shift().html;
+    box.replaceChildren(template.content);
+    if (line > 1) box.prepend(log.makeCut("earlier"));
   }
 
   // --- the reader -----------------------------------------------------------------------------------------------
 
+  function offer() {
+    const unseen = log.lineCount - seen;
+    more.hidden = log.isFollowing || unseen <= 0;
+    more.querySelector("span").textContent = `${unseen.toLocaleString("en")} new line${unseen === 1 ? "" : "s"}`;
+  }
+
+  async function resume() {
+    setFollowing(true);
+    await toEnd();
+  }
+
+  // While the end is asked for, what the stream brings is held, and then goes on after it: no gap, nothing twice.
+  async function toEnd() {
+    hold();
+    try {
+      await log.toEnd();
+    } catch {
+      setFollowing(false);
+      log.tell("No answer: the end could not be read. Try again.");
+    } finally {
+      release();
+    }
+    seen = log.lineCount;
+    offer();
+  }
+
+  const hold = () => (asked += 1);
+
+  function release() {
+    asked -= 1;
+    if (asked) return;
+    if (isJoined()) waiting.push(...held);
+    else hasGap = false;
+    held = [];
+    if (waiting.length) frame ||= requestAnimationFrame(draw);
+  }
+
+  box.addEventListener("log:asking", (event) => event.detail === "later" && hold());
+  box.addEventListener("log:asked", (event) => event.detail === "later" && release());
+  box.addEventListener("log:grew", offer);
+
+  // What was missed while no stream came: the end anew if the reader follows, else only how much there is.
+  log.catchUp = async () => {
+    if (!isJoined()) {
+      await log.read({ after: 1e15 });
+      return;
+    }
+    const last = log.end("later");
+    const content = await log.read({ after: last ? log.number(last) : 0 });
+    if (content.querySelector("[data-cut=later]")) {
+      // More than one asks for at once.
+      if (log.isFollowing) {
+        log.replace(await log.read({ from: "end" }));
+        box.scrollTop = box.scrollHeight;
+      } else log.keep(() => box.append(log.makeCut("later")));
+    } else if (content.childElementCount) put(content);
+    if (log.isFollowing) seen = log.lineCount;
+    offer();
+  };
+  log.resume = resume;
+  log.release = () => {
+    if (!log.isFollowing) return;
+    setFollowing(false);
+    seen = log.lineCount;
+  };
+
   let top = box.scrollTop;
   box.addEventListener("scroll", () => {
-    if (box.scrollTop < top - 2 && !isAtEnd()) toggle.checked = false;
-    else if (isAtEnd() && !unshown) {
-      toggle.checked = true;
-      unseen = 0;
+    if (log.isFollowing && box.scrollTop < top - 2 && !log.isAtEnd()) {
+      setFollowing(false);
+      seen = log.lineCount;
+    } else if (!log.isFollowing && box.scrollTop > top && log.isAtEnd() && isJoined() && !asked) {
+      setFollowing(true);
+      seen = log.lineCount;
     }
     top = box.scrollTop;
     offer();
   });
-  toggle.addEventListener("change", () => (toggle.checked ? resume() : offer()));
+  toggle.addEventListener("change", () => {
+    log.isFollowing = toggle.checked;
+    seen = log.lineCount;
+    if (toggle.checked) resume();
+    else offer();
+  });
   more.querySelector("button").addEventListener("click", resume);
-
-  // --- the stream -----------------------------------------------------------------------------------------------
-
-  tail.addEventListener("htmx:sse:before:message", (event) => {
-    if (event.detail.message.event) return; // named: `end`
-    event.detail.cancelled = true;
-    failures = 0;
-    take(event.detail.message.data);
-  });
-  tail.addEventListener("htmx:sse:after:connection", () => {
-    clearInterval(poller);
-    poller = 0;
-    say(`Streaming, ${clock()}`);
-  });
-  const failed = () => {
-    failures += 1;
-    say("The stream broke; trying again");
-    if (failures >= FAILURES && !poller) ask();
-  };
-  tail.addEventListener("htmx:sse:error", failed);
-  tail.addEventListener("htmx:response:error", ask);
-  tail.addEventListener("htmx:error", ask);
-  tail.addEventListener("end", () => {
-    isOver = true;
-    clearInterval(poller);
-    if (waiting.length) draw();
-    say(`Ended, ${clock()}`);
-    fresh.dataset.ended = "";
+  tail.addEventListener("log:lines", (event) => take(event.detail.html));
+  tail.addEventListener("log:end", () => {
     document.getElementById("follow-box").hidden = true;
-    window.htmx?.trigger("#status-poll", "refresh");
+    section.removeAttribute("data-live");
   });
 
-  // --- where no stream comes through ------------------------------------------------------------------------------
-
-  function ask() {
-    if (poller || isOver) return;
-    const once = async () => {
-      if (document.hidden) return;
-      const address = new URL(tail.dataset.pollUrl, location.href);
-      const last = lastRow();
-      address.searchParams.set("after", String(last ? number(last) : 0));
-      try {
-        const answer = await fetch(address, { headers: { "HX-Request": "true" } });
-        if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
-        const html = await answer.text();
-        if (html.includes(' id="L')) take(html);
-        say(`Asking every 2 s, ${clock()}`);
-      } catch {
-        say(`No answer, ${clock()}`);
-      }
-      if (document.getElementById("status-poll")?.hasAttribute("data-ended")) {
-        isOver = true;
-        clearInterval(poller);
-        say(`Ended, ${clock()}`);
-      }
-    };
-    poller = setInterval(once, POLL_EVERY);
-    once();
-  }
+  document.getElementById("follow-box").hidden = false;
+  const isElsewhere = location.hash.startsWith("#L") || !isJoined() || section.dataset.follow === "off";
+  setFollowing(!isElsewhere);
+  if (!isElsewhere) box.scrollTop = box.scrollHeight;
 }
 
 follow();

@@ -18,7 +18,7 @@ def run(context: Context) -> list[Row]:
         with product.api() as api, product.signed_in() as browser:
             identity = post_webhook(api, "teller")
             page = browser.get(f"/runs/{identity}/").text
-            address = re.search(r'hx-sse:connect="([^"]+)"', page)
+            address = re.search(r'data-stream="([^"]+)"', page)
             assert address is not None, "the run page names no stream"
             with browser.stream("GET", address[1].replace("&amp;", "&")) as stream:
                 for text in stream.iter_lines():

@@ -58,6 +58,7 @@ def test_keys_lead_from_hit_to_hit_through_the_whole_log(page: Page, long_run: s
     page.wait_for_url("**#L300")
     expect(page.locator("#L300")).to_be_in_viewport()
     expect(output).to_have_text("1 of 3")
+    page.locator("#lines").focus()
     page.keyboard.press("n")
     page.wait_for_url("**#L1490")
     expect(output).to_have_text("2 of 3")

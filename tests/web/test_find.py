@@ -146,8 +146,8 @@ def test_the_address_keeps_how_it_is_looked_for(client: Client, run: Run) -> Non
     assert kept == {name: [value] for name, value in expected.items()}
     page = Page(client.get(address))
     assert page.one("input", name="text").attrs["value"] == '"a&b"'
-    assert "checked" in page.one("input", name="case").attrs
-    assert page.one("input", name="exclude").attrs["value"] == "x y"
+    assert "checked" in page.one("input", name="case", type="checkbox").attrs
+    assert page.one("input", id="find-exclude").attrs["value"] == "x y"
     assert page.one("output").text == "no hits"
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runs_dashboard.models import Tenant, User
 
 OTHER_BUTTONS = {"System", "Light", "Dark", "Sign out", "Copy", "New lines", "Stop with this reason", "Force stop"}
-OTHER_BUTTONS |= {"Next hit", "Previous hit"}
+OTHER_BUTTONS |= {"Next hit", "Previous hit", "Full screen", "Go", "To the start", "To the end", "Save"}
 FILES = {"Whole log", "Download what is shown", "Support bundle"}
 
 
@@ -110,9 +110,7 @@ def test_the_stream_goes_on_after_the_last_line_shown(client: Client, tenant: Te
     assert list(page.lines()) == list(range(1, 8))
     tail = page.by_id("tail")
     assert tail is not None
-    assert tail.attrs["hx-sse:connect"] == f"/runs/{run.uid}/log/stream?after=7"
-    assert tail.attrs["hx-sse:close"] == "end"
-    assert tail.attrs["hx-swap"] == "none"
+    assert tail.attrs["data-stream"] == f"/runs/{run.uid}/log/stream?after=7"
 
 
 def test_a_long_log_opens_at_its_end_and_says_what_is_left_out(client: Client, tenant: Tenant) -> None:
@@ -129,7 +127,9 @@ def test_a_long_log_opens_at_its_end_and_says_what_is_left_out(client: Client, t
     ]
     start = Page(client.get(f"/runs/{run.uid}/{page.links['from the start'].partition('#')[0]}"))
     assert list(start.lines()) == list(range(1, 501))
-    assert start.by_id("tail") is None
+    tail = start.by_id("tail")  # not at the end: what is new is counted
+    assert tail is not None
+    assert tail.attrs["data-stream"].endswith("?after=1300")
     after = Page(client.get(f"/runs/{run.uid}/{start.links['500 after'].partition('#')[0]}"))
     assert list(after.lines()) == list(range(501, 1001))
 
@@ -155,7 +155,7 @@ def test_the_log_can_be_one_steps_and_one_levels(client: Client, tenant: Tenant)
     assert list(page.lines()) == [4]
     tail = page.by_id("tail")
     assert tail is not None
-    assert "step=load&level=warning%2Cerror%2Ccritical" in tail.attrs["hx-sse:connect"]
+    assert "step=load&level=warning%2Cerror%2Ccritical" in tail.attrs["data-stream"]
     assert [head.text for head in Page(client.get(f"/runs/{run.uid}/")).find("div", class_="step-head")] == [
         "Step fetch",
         "Step load",

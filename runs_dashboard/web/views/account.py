@@ -5,20 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
 from ...middleware import TENANT_SESSION_KEY
-from ...models import Membership, Role
+from ...models import LOG_DISPLAY, Membership, Role
 from .. import columns
 from ..access import needs, read_text
 from ..forms import THEMES, AccountForm
 
 if TYPE_CHECKING:
-    from django.http import HttpResponse
-
     from ..access import MemberRequest
 
 
@@ -60,6 +58,14 @@ def set_run_list(request: MemberRequest) -> HttpResponse:
             chosen[place - 1 : place + 1] = [first, chosen[place - 1]]
         columns.choose(request.user, columns=chosen)
     return redirect(go_back(request))
+
+
+@require_POST
+def set_log_display(request: MemberRequest) -> HttpResponse:
+    """Keeps how the person reads logs; what is not sent stays as it is. 204 for the script, else back to the page."""
+    sent = {name: request.POST[name] for name in LOG_DISPLAY if request.POST.get(name) in LOG_DISPLAY[name]}
+    request.user.choose(**{f"log_{name}": value for name, value in sent.items()})
+    return HttpResponse(status=204) if request.htmx else redirect(go_back(request))
 
 
 @require_POST

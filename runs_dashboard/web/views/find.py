@@ -11,10 +11,10 @@ from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
-from ...models import LogView, Role, find_in_log
+from ...models import Role, find_in_log
 from ...text.clean import clean
 from ..access import find_run, needs
-from ..log_window import LogQuery
+from ..log_window import CONTEXT, LogQuery
 
 if TYPE_CHECKING:
     from django.http import HttpResponse, QueryDict
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ..access import MemberRequest
 
 TEXT_LENGTH = 500
-BEFORE = 20  # lines shown before a hit
 PATIENCE = 5.0  # seconds, where no script goes on by itself
 
 
@@ -50,7 +49,7 @@ class FindQuery:
     def look(self, run: Run, **place: Any) -> FindPage:
         """As find_in_log, up to the first hit. Raises ValueError if there is no text."""
         return find_in_log(
-            LogView(run, action=self.log.step, levels=self.log.levels),
+            self.log.view(run),
             self.text,
             is_case_sensitive=self.is_case_sensitive,
             is_whole_word=self.is_whole_word,
@@ -62,8 +61,7 @@ class FindQuery:
     def address(self, run: Run, place: str, **params: int) -> str:
         """The run's page with this text in its find box."""
         asked = {
-            "step": self.log.step,
-            "level": self.log.level,
+            **self.log.part(),
             "find": self.text,
             "case": "1" if self.is_case_sensitive else "",
             "word": "1" if self.is_whole_word else "",
@@ -127,7 +125,7 @@ def _lead(request: MemberRequest, run: Run, query: FindQuery) -> str:
         page = query.look(run, is_backward=is_backward, budget_seconds=PATIENCE, **way)
         if page.lines:
             line = page.lines[0]
-            return query.address(run, f"L{line}", **{"from": max(1, line - BEFORE), "hit": line})
+            return query.address(run, f"L{line}", **{"from": max(1, line - CONTEXT), "hit": line})
         if not page.is_complete:
             return query.address(run, "log", looked=page.searched_to_line, hit=0)
     return query.address(run, "log", hit=0)

@@ -1,28 +1,24 @@
-"""One run: its page, the part that changes while it lives, and lines of its log."""
+"""One run: its page, the part that changes while it lives, and its payloads."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from django.db.models import F
 from django.http import Http404
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from ...models import Download, Payload, Role, Run, Status
-from ...text.levels import LEVELS
 from ..access import find_run, needs
 from ..answer import answer, climb
 from ..download_filters import NAMES, read_filters, say_filters
-from ..log_window import LogQuery, read_window
 from ..storage_words import is_bounded
 from ..timeline import draw
 from ..trail import tell
+from .log import log_context
 
 if TYPE_CHECKING:
     from django.http import HttpResponse
@@ -38,7 +34,8 @@ UNSHOWN = ("args", "outputs", "metrics", "llms", "feedback", "stop_ladder", "err
 @needs(Role.VIEWER)
 def run_detail(request: MemberRequest, uid: str) -> HttpResponse:
     run = find_run(request, uid)
-    return render(request, "runs/detail.html", {**_about(request, run), **_log(request, run)})
+    about = _about(request, run)
+    return render(request, "runs/detail.html", {**about, **log_context(request, run, about["steps"])})
 
 
 @require_GET
@@ -46,18 +43,6 @@ def run_detail(request: MemberRequest, uid: str) -> HttpResponse:
 def run_status(request: MemberRequest, uid: str) -> HttpResponse:
     """The answer, the steps and the side column of an open page, swapped in place; asks again while the run lives."""
     return render(request, "runs/_status.html", _about(request, find_run(request, uid)))
-
-
-@require_GET
-@needs(Role.VIEWER)
-def run_log(request: MemberRequest, uid: str) -> HttpResponse:
-    """Lines of the log alone: what an open page puts in the place of an omission, or polls for."""
-    run = find_run(request, uid)
-    query = LogQuery.read(request.GET)
-    window = read_window(run, query)
-    # It stands beside lines that are shown already: only what lies on its far side is left out.
-    window = replace(window, later=None) if query.before is not None else replace(window, earlier=None)
-    return render(request, "runs/_log_lines.html", {"run": run, "window": window, "is_part": True})
 
 
 @require_GET
@@ -81,6 +66,7 @@ def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
         "run": run,
         "answer": answer(run, timeline),
         "ladder": climb(run),
+        "steps": steps,
         "timeline": timeline,
         "is_whole": request.GET.get("steps") == "all",
         "inputs": _shorten(run.args),
@@ -102,20 +88,6 @@ def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
         "is_bounded": is_bounded(run.flow),
         "as_of": timezone.now(),
     }
-
-
-def _log(request: MemberRequest, run: Run) -> dict[str, Any]:
-    query = LogQuery.read(request.GET)
-    window = read_window(run, query)
-    stream = ""
-    if run.is_live and window.later is None and query.before is None:
-        # The stream goes on after what was read: nothing between is lost, and the script drops what comes twice.
-        after = window.last_line if query.is_whole else run.line_count
-        levels = ",".join(LEVELS[level] for level in sorted(query.levels))
-        params = {"after": after, "step": query.step, "level": levels}
-        wanted = urlencode({name: value for name, value in params.items() if value != ""})
-        stream = f"{reverse('run_log_stream', args=[run.uid])}?{wanted}"
-    return {"run": run, "window": window, "stream": stream, "zone": timezone.get_current_timezone_name()}
 
 
 def _shorten(values: dict[str, Any]) -> list[tuple[str, Any]]:

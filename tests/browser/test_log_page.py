@@ -1,0 +1,295 @@
+"""The log of a run in a real browser: any place of it, a bounded page, the reader undisturbed while lines arrive."""
+
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from ..product import Product, wait_for
+
+LINES = 200_000
+ERRORS = (70_003, 70_004, 150_001)
+ROWS = "document.querySelectorAll('#lines > [id^=L]').length"
+SEEN = """() => {
+    const box = document.getElementById('lines').getBoundingClientRect();
+    const rows = [...document.querySelectorAll('#lines > [id^=L]')].filter(row => {
+        const place = row.getBoundingClientRect();
+        return place.bottom > box.top + 2 && place.top < box.bottom - 2;
+    });
+    return rows.map(row => [Number(row.id.slice(1)), Math.round(row.getBoundingClientRect().top)]);
+}"""
+
+# Scrolls so many times by so many pixels, a frame each; tells of every row that moved by anything else.
+READ = """async ([by, times]) => {
+    const box = document.getElementById('lines');
+    const frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+    const seen = () => {
+        const { top, height } = box.getBoundingClientRect();
+        let row = document.getElementById(`L${box.log.current(true)}`);
+        const found = new Map();
+        for (; row && row.getBoundingClientRect().top < top + height; row = row.nextElementSibling)
+            if (row.id) found.set(row.id, row.getBoundingClientRect().top - top);
+        return found;
+    };
+    const jumps = [];
+    let most = 0;
+    for (let time = 0; time < times; time++) {
+        const before = seen();
+        const from = box.scrollTop;
+        box.scrollTop += by;
+        const moved = box.scrollTop - from;
+        await frame();
+        await frame();
+        const after = seen();
+        const shared = [...before.keys()].filter(id => after.has(id));
+        if (!shared.length) jumps.push('all rows are others');
+        for (const id of shared) {
+            const by = before.get(id) - after.get(id);
+            if (Math.abs(by - moved) > 1) jumps.push([id, by, moved]);
+        }
+        most = Math.max(most, box.querySelectorAll(':scope > [id^=L]').length);
+    }
+    return { jumps, most };
+}"""
+
+
+def report(client: httpx.Client, uid: str, **fields: Any) -> None:
+    answer = client.put(
+        f"/api/v1/flow-runs/{uid}", json={"flowId": "log-page", "flowType": "automation", "args": {}, **fields}
+    )
+    assert answer.status_code in (200, 201), answer.text
+
+
+def append(client: httpx.Client, uid: str, first: int, count: int, **more: Any) -> None:
+    """Lines `first` and on, a hundredth of a second apart, some of them errors."""
+    logs = [
+        {
+            "timestamp": f"2026-03-01T{12 + number // 360_000:02d}:{number // 6000 % 60:02d}:{number // 100 % 60:02d}"
+            f".{number % 100:02d}0Z",
+            "level": "error" if number in ERRORS else "info",
+            "message": f"line {number}",
+            **more,
+        }
+        for number in range(first, first + count)
+    ]
+    body = json.dumps({"logs": logs}).encode()
+    answer = client.post(
+        f"/api/v1/flow-runs/{uid}/flow-run-logs", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 201, answer.text
+
+
+@pytest.fixture(scope="module")
+def long_run(dashboard: Product) -> str:
+    """A failed run with 200,000 lines, three of them errors."""
+    uid = "log-page-long"
+    with dashboard.api() as client:
+        report(client, uid, phase="running", startTime="2026-03-01T12:00:00Z")
+        for first in range(1, LINES, 20_000):
+            append(client, uid, first, 20_000)
+        report(client, uid, phase="failed", endTime="2026-03-01T12:40:00Z", error="it broke")
+    return uid
+
+
+def seen(page: Page) -> list[int]:
+    return [line for line, _ in page.evaluate(SEEN)]
+
+
+def go_to(page: Page, place: str) -> None:
+    page.keyboard.press("g")
+    page.get_by_label("Line, time or share").fill(place)
+    page.keyboard.press("Enter")
+
+
+def test_a_failed_run_opens_at_its_first_error_and_keys_lead_from_error_to_error(page: Page, long_run: str) -> None:
+    page.goto(f"/runs/{long_run}/")
+    expect(page.locator(".lnote")).to_contain_text("Opened at the first of 3 errors, line 70,003")
+    wait_for(lambda: 70_003 in seen(page), "the first error is seen")
+    assert 69_999 in seen(page), "with what came before it"
+    assert page.evaluate("scrollY") == 0, "the answer at the top of the page stays in view"
+    for key, line in (("e", 70_004), ("e", 150_001), ("E", 70_004)):
+        page.keyboard.press(key)
+        expect(page.locator(f"#L{line}")).to_have_class(re.compile("here"))
+        assert line in seen(page)
+        assert page.url.endswith(f"#L{line}")
+    page.keyboard.press("E")
+    page.keyboard.press("E")
+    expect(page.locator("#log-said")).to_have_text("There is no error before line 70,003.")
+
+
+def test_go_to_takes_lines_times_shares_and_ends(page: Page, long_run: str) -> None:
+    page.goto(f"/runs/{long_run}/")
+    for place, line in (("123,456", 123_456), ("50%", 100_000), ("+10:00", 60_000), ("12:20:00", 120_000)):
+        go_to(page, place)
+        expect(page.locator(f"#L{line}")).to_have_class(re.compile("here"))
+        assert line in seen(page)
+    go_to(page, "300000")
+    expect(page.locator("#log-said")).to_have_text("There is no line 300,000: the log has lines 1 to 200,000.")
+    page.keyboard.press("Escape")
+    page.locator("#lines").focus()
+    page.keyboard.press("End")
+    wait_for(lambda: LINES in seen(page), "the end is seen")
+    page.keyboard.press("Home")
+    wait_for(lambda: 1 in seen(page), "the start is seen")
+
+
+def test_links_to_a_line_and_to_a_range_are_fetched_marked_and_kept(page: Page, long_run: str) -> None:
+    page.goto(f"/runs/{long_run}/#L1200-L1203")
+    for line in range(1200, 1204):
+        expect(page.locator(f"#L{line}")).to_have_class(re.compile("here"))
+    expect(page.locator("#L1204")).not_to_have_class(re.compile("here"))
+    expect(page.locator("#L1200")).to_be_in_viewport()
+    page.locator("#L1202 > a").click()
+    assert page.url.endswith("#L1202")
+    page.locator("#L1205 > a").click(modifiers=["Shift"])
+    assert page.url.endswith("#L1202-L1205")
+    page.reload()
+    expect(page.locator("#lines > .here")).to_have_count(4)
+    expect(page.locator("#L1202")).to_be_in_viewport()
+    page.evaluate("location.hash = 'L999999'")
+    expect(page.locator("#log-said")).to_have_text("There is no line 999,999: the log has 200,000.")
+
+
+def test_reading_up_and_down_never_jumps_and_never_grows_the_page(page: Page, long_run: str) -> None:
+    page.goto(f"/runs/{long_run}/?from=end")
+    wait_for(lambda: page.evaluate(ROWS) >= 500, "the end is there")
+    page.evaluate("document.getElementById('lines').scrollTop = 1e9")
+    page.set_default_timeout(90_000)
+    up = page.evaluate(READ, [-500, 260])
+    assert up["jumps"] == []
+    assert seen(page)[0] < LINES - 4_000
+    down = page.evaluate(READ, [500, 60])
+    assert down["jumps"] == []
+    assert max(up["most"], down["most"]) <= 5_000
+    edges = page.locator("#lines > .cut-row").all_inner_texts()
+    assert len(edges) == 2, "what was let go is said, at both ends"
+    numbers = [
+        int(row["id"][1:])
+        for row in page.evaluate("[...document.querySelectorAll('#lines > [id^=L]')].map(row => ({id: row.id}))")
+    ]
+    assert numbers == list(range(numbers[0], numbers[-1] + 1)), "no line is missing between"
+    assert f"{numbers[0] - 1:,} earlier lines" in edges[0]
+    assert f"{LINES - numbers[-1]:,} later lines" in edges[1]
+
+
+def test_the_ruler_shows_errors_and_leads_to_them(page: Page, long_run: str) -> None:
+    page.goto(f"/runs/{long_run}/")
+    ruler = page.locator("#ruler")
+    expect(ruler.locator("rect.e")).to_have_count(2)  # two are side by side
+    ruler.scroll_into_view_if_needed()
+    box = ruler.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 6, box["y"] + box["height"] * 0.75)
+    expect(page.locator("#L150001")).to_have_class(re.compile("here"))
+    assert 150_001 in seen(page)
+
+
+def test_a_reader_away_from_the_end_stays_and_comes_back_without_a_reload(page: Page, dashboard: Product) -> None:
+    uid = "log-page-live"
+    with dashboard.api() as client:
+        report(client, uid, phase="running", startTime="2026-03-01T12:00:00Z")
+        append(client, uid, 1, 1_000)
+        page.goto(f"/runs/{uid}/")
+        expect(page.locator("#L1000")).to_be_attached()
+        page.evaluate("window.isSame = true; document.getElementById('lines').scrollIntoView({block: 'end'})")
+        append(client, uid, 1_001, 10)
+        expect(page.locator("#L1010")).to_be_in_viewport()
+        page.locator("#lines").hover()
+        page.mouse.wheel(0, -900)
+        expect(page.get_by_label("Follow")).not_to_be_checked()
+        wait_for(lambda: page.locator("#L1010").bounding_box()["y"] > 0, "it has scrolled")  # type: ignore[index]
+        page.wait_for_function("() => new Promise(done => setTimeout(() => done(true), 300))")
+        before = page.evaluate(SEEN)
+        for first in range(1_011, 13_011, 2_000):
+            append(client, uid, first, 2_000)
+        more = page.locator("#more button")
+        expect(more).to_have_text("12,000 new lines")
+        assert page.evaluate(SEEN) == before
+        assert page.evaluate(ROWS) <= 5_000
+        more.click()
+        expect(page.locator("#L13010")).to_be_in_viewport()
+        expect(page.get_by_label("Follow")).to_be_checked()
+        append(client, uid, 13_011, 5)
+        expect(page.locator("#L13015")).to_be_in_viewport()
+        assert page.evaluate("window.isSame"), "the page was not loaded anew"
+        report(client, uid, phase="succeeded", endTime="2026-03-01T12:40:00Z")
+        expect(page.locator("#fresh")).to_contain_text("Ended")
+    numbers = page.evaluate("[...document.querySelectorAll('#lines > [id^=L]')].map(row => Number(row.id.slice(1)))")
+    assert numbers == list(range(numbers[0], 13_016))
+
+
+def test_where_no_stream_gets_through_the_page_asks_and_says_so(
+    page: Page, dashboard: Product, expected_complaints: list[str]
+) -> None:
+    uid = "log-page-asking"
+    expected_complaints.append("net::ERR_FAILED")
+    page.route("**/log/stream*", lambda route: route.abort())
+    with dashboard.api() as client:
+        report(client, uid, phase="running", startTime="2026-03-01T12:00:00Z")
+        append(client, uid, 1, 5)
+        page.goto(f"/runs/{uid}/")
+        expect(page.locator("#fresh")).to_contain_text("Asking every 2 s: streaming does not get through")
+        append(client, uid, 6, 1_200)
+        expect(page.locator("#L1205")).to_be_attached()
+        page.evaluate("document.getElementById('lines').scrollIntoView({block: 'end'})")
+        expect(page.locator("#L1205")).to_be_in_viewport()
+        report(client, uid, phase="succeeded", endTime="2026-03-01T12:40:00Z")
+        expect(page.locator("#fresh")).to_contain_text("Ended")
+
+
+def test_choices_of_display_follow_the_person_to_another_browser(
+    page: Page, long_run: str, new_context: Any, signed_in_state: Any
+) -> None:
+    page.goto(f"/runs/{long_run}/#L60000")
+    expect(page.locator("#L60000 > time")).to_have_text(re.compile(r"12:\d\d:\d\d|1[0-3]:10:00.000"))
+    page.locator("#log-display > summary").click()
+    with page.expect_response(lambda answer: answer.url.endswith("/account/log/") and answer.status == 204):
+        page.get_by_label("Since the start").check()
+    expect(page.locator("#L60000 > time")).to_have_text("+10:00.000")
+    with page.expect_response(lambda answer: answer.url.endswith("/account/log/")):
+        page.get_by_label("Scroll sideways").check()
+    other: BrowserContext = new_context(storage_state=signed_in_state)
+    elsewhere = other.new_page()
+    elsewhere.goto(f"/runs/{long_run}/#L60000")
+    expect(elsewhere.locator("#L60000 > time")).to_have_text("+10:00.000")
+    elsewhere.locator("#log-display > summary").click()
+    for name in ("On the clock", "Wrap"):
+        with elsewhere.expect_response(lambda answer: answer.url.endswith("/account/log/")):
+            elsewhere.get_by_label(name, exact=True).check()
+    expect(elsewhere.locator("#L60000 > time")).to_have_text(re.compile(r"^\d\d:10:00.000"))
+
+
+def test_full_screen_is_left_by_escape(page: Page, long_run: str) -> None:
+    page.goto(f"/runs/{long_run}/")
+    page.get_by_role("button", name="Full screen").click()
+    size = page.evaluate(
+        "(({width, height}) => [width, height])(document.getElementById('log').getBoundingClientRect())"
+    )
+    assert size == page.evaluate("[document.documentElement.clientWidth, innerHeight]")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Full screen")).to_have_attribute("aria-pressed", "false")
+
+
+def test_all_of_it_can_be_reached_without_scripts(new_context: Any, signed_in_state: Any, long_run: str) -> None:
+    context: BrowserContext = new_context(java_script_enabled=False, storage_state=signed_in_state)
+    page = context.new_page()
+    page.goto(f"/runs/{long_run}/?find=line")
+    expect(page.locator("#L70003")).to_be_visible()
+    page.get_by_role("button", name="Next error").click()
+    expect(page.locator("#L70004")).to_be_in_viewport()
+    page.get_by_role("button", name="Next error").click()
+    expect(page.locator("#L150001")).to_be_in_viewport()
+    page.locator("#log-go > summary").click()
+    page.get_by_label("Line, time or share").fill("1,234")
+    page.keyboard.press("Enter")
+    expect(page.locator("#L1234")).to_be_in_viewport()
+    page.get_by_role("link", name="500 before").click()
+    expect(page.locator("#L1213")).to_be_attached()
+    assert "find=line" in page.url
+    page.locator("#log-go > summary").click()
+    page.get_by_label("Line, time or share").fill("never")
+    page.get_by_role("button", name="Go", exact=True).click()
+    expect(page.locator("#messages")).to_contain_text("Write a line")
