@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 
-from ..models import Status, explain_waiting
+from ..models import Status, Trigger, explain_waiting
 from ..templatetags.dashboard import icon, moment, shown_status, state, trigger_icon
 from ..text.ansi import strip
 from .columns import FIXED, USUAL
@@ -20,7 +20,7 @@ from .words import DASH, say_ago, say_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import date, datetime
+    from datetime import date
 
     from django.utils.safestring import SafeString
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 SHOWN_KEYS = 3
+MORE = format_html('<span class="m">and more</span>{}', "")
 PINNED = format_html('<span class="pinned" title="Pinned">{}<span class="vh">Pinned</span></span>', icon("pin"))
 ERROR_SHOWN = 300  # characters; the run's page has the whole
 
@@ -44,15 +45,72 @@ def _ask(name: str, *values: str) -> str:
     return urlencode({name: ":".join(values)})
 
 
+@lru_cache(maxsize=256)
+def _row(kinds: tuple[str, ...]) -> str:
+    """A row's template: one for all its cells costs a third of one for each."""
+    cells = "".join(f'<td class="{kind}">{{}}</td>' for kind in kinds)
+    return f'<tr id="run-{{}}" data-s="{{}}">{cells}</tr>'
+
+
+# What comes again and again on a page, and on the next one.
+
+
+@lru_cache(maxsize=4096)
+def _status(status: str, note: str) -> SafeString:
+    return format_html("{}{}", state(status), format_html('<p class="sub">{}</p>', note) if note else "")
+
+
+@lru_cache(maxsize=4096)
+def _trigger(trigger: str, name: str) -> SafeString:
+    return format_html(
+        '<span class="row">{}{}</span><p class="sub cut">{}</p>',
+        icon(trigger_icon(trigger), "m"),
+        Trigger(trigger).label,
+        name,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _marks(environment: str, tags: tuple[tuple[str, str], ...]) -> SafeString:
+    """The environment and a few tags, each a link to the runs like this one."""
+    shown = format_html_join(
+        "", '<a href="?{}">#{}</a>', ((_ask("tag", key, value), value or key) for key, value in tags)
+    )
+    if environment:
+        return format_html('<a href="?{}">{}</a>{}', _ask("environment", environment), environment, shown)
+    return shown
+
+
+@lru_cache(maxsize=4096)
+def _problems(errors: int, warnings: int) -> SafeString:
+    return format_html(
+        '<span class="row">{}{}</span>',
+        _count("failed", "s-error", errors, "error"),
+        _count("warning", "s-warning", warnings, "warning"),
+    )
+
+
+def _count(kind: str, picture: str, number: int, word: str) -> SafeString | str:
+    if not number:
+        return ""
+    said = f"{number:,} {word}{'' if number == 1 else 's'}"
+    return format_html(
+        '<span class="lv" data-s="{}" title="{}">{}{}<span class="vh"> {}</span></span>',
+        kind,
+        said,
+        icon(picture),
+        f"{number:,}" if number < 10_000 else f"{number // 1000:,}k",
+        word if number == 1 else f"{word}s",
+    )
+
+
 @dataclass(frozen=True)
 class Line:
-    """A row of the table: status as it is shown, cells as HTML."""
+    """A row of the table as HTML."""
 
     uid: str
-    status: str
-    at: datetime
     day: date
-    cells: SafeString
+    html: SafeString
 
 
 def _column(kind: str, title: str, **options: Any) -> tables.Column:
@@ -99,12 +157,11 @@ class RunTable(tables.Table):
 
     def made_rows(self) -> Iterator[Line]:
         """The rows with their cells made. (The library's own rows look at each method's signature for each cell.)"""
-        makers = [(column.attrs["td"]["class"], getattr(self, f"render_{column.name}")) for column in self.columns]
+        makers = [getattr(self, f"render_{column.name}") for column in self.columns]
+        row = _row(tuple(column.attrs["td"]["class"] for column in self.columns))
         for record in self.data:
-            cells = format_html_join("", '<td class="{}">{}</td>', ((kind, make(record)) for kind, make in makers))
-            yield Line(
-                record.uid, shown_status(record), record.ordered_at, timezone.localdate(record.ordered_at), cells
-            )
+            html = format_html(row, record.uid, shown_status(record), *(make(record) for make in makers))
+            yield Line(record.uid, timezone.localdate(record.ordered_at), html)
 
     def render_tick(self, record: Run) -> SafeString:
         return format_html(
@@ -119,9 +176,7 @@ class RunTable(tables.Table):
             note = "reviewed"
         elif record.is_retried and record.status == Status.FAILED:
             note = "retried"
-        return format_html(
-            "{}{}", state(shown_status(record)), format_html('<p class="sub">{}</p>', note) if note else ""
-        )
+        return _status(shown_status(record), note)
 
     def render_flow(self, record: Run) -> SafeString:
         return format_html(
@@ -153,12 +208,7 @@ class RunTable(tables.Table):
         return format_html('<p class="sub cut">{}</p>', " · ".join(said))
 
     def render_trigger(self, record: Run) -> SafeString:
-        return format_html(
-            '<span class="row">{}{}</span><p class="sub cut">{}</p>',
-            icon(trigger_icon(record.trigger), "m"),
-            record.get_trigger_display(),
-            record.created_by.display_name if record.created_by else "",
-        )
+        return _trigger(record.trigger, record.created_by.display_name if record.created_by else "")
 
     def render_tracked(self, record: ListedRun) -> SafeString:
         found = record.shown_keys
@@ -167,17 +217,12 @@ class RunTable(tables.Table):
             '<a class="kv" href="?{}"><i>{}</i>{}</a>',
             ((_ask("tracked", pair.key, pair.value), pair.key, pair.value) for pair in found[:SHOWN_KEYS]),
         )
-        more = format_html('<span class="m">and more</span>') if len(found) > SHOWN_KEYS else ""
-        named = record.shown_tags
         environment = record.environment_version.environment.name if record.environment_version else ""
-        tags = format_html_join(
-            "",
-            '<a href="?{}">#{}</a>',
-            ((_ask("tag", tag.key, tag.value), tag.value or tag.key) for tag in named[:SHOWN_KEYS]),
+        tags = tuple((tag.key, tag.value) for tag in record.shown_tags[:SHOWN_KEYS])
+        more = MORE if len(found) > SHOWN_KEYS else ""
+        return format_html(
+            '<div class="row">{}{}</div><div class="row sub">{}</div>', keys, more, _marks(environment, tags)
         )
-        if environment:
-            tags = format_html('<a href="?{}">{}</a>{}', _ask("environment", environment), environment, tags)
-        return format_html('<div class="row">{}{}</div><div class="row sub">{}</div>', keys, more, tags)
 
     def render_started(self, record: Run) -> SafeString:
         return format_html(
@@ -224,21 +269,4 @@ class RunTable(tables.Table):
         )
 
     def render_problems(self, record: Run) -> SafeString:
-        return format_html(
-            '<span class="row">{}{}</span>',
-            self._count("failed", "s-error", record.error_count, "error"),
-            self._count("warning", "s-warning", record.warning_count, "warning"),
-        )
-
-    def _count(self, kind: str, picture: str, number: int, word: str) -> SafeString | str:
-        if not number:
-            return ""
-        said = f"{number:,} {word}{'' if number == 1 else 's'}"
-        return format_html(
-            '<span class="lv" data-s="{}" title="{}">{}{}<span class="vh"> {}</span></span>',
-            kind,
-            said,
-            icon(picture),
-            f"{number:,}" if number < 10_000 else f"{number // 1000:,}k",
-            word if number == 1 else f"{word}s",
-        )
+        return _problems(record.error_count, record.warning_count)

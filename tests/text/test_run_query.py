@@ -123,7 +123,7 @@ queries = st.one_of(
 
 
 @given(queries)
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_what_was_read_is_written_so_that_it_is_read_again(query: str) -> None:
     pairs = parse(query).pairs
     again = parse(write(pairs))

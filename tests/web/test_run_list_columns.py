@@ -96,7 +96,7 @@ def test_density_is_kept_beside_the_columns(client: Client, vic: User) -> None:
 
 
 @pytest.mark.parametrize(
-    "kept", ["x", 5, ["a"], {"columns": "lines"}, {"columns": [1, None, "lines\0"]}, {"density": ["dense"]}]
+    "kept", ["x", 5, ["a"], {"columns": "lines"}, {"columns": [1, None, "lines"]}, {"density": ["dense"]}]
 )
 def test_what_was_kept_by_something_else_breaks_nothing(client: Client, vic: User, kept: Any) -> None:
     vic.preferences = {"run_list": kept}
