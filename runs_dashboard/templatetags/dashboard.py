@@ -115,6 +115,11 @@ def thousands(number: int) -> str:
 
 
 @register.filter
+def percent(part: float | None) -> str:
+    return words.say_part(part)
+
+
+@register.filter
 def around(line: int) -> int:
     """Where to begin so that a line is seen with what came before it."""
     return max(1, line - 20)

@@ -10,8 +10,8 @@ from urllib.parse import quote
 from ..models import Figures, Flow, User, look
 from ..models.insights import Span
 from ..models.rollup import moment_of
-from .period import Period
-from .words import DASH, say_duration
+from .period import Period, read_preset
+from .words import say_duration, say_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -140,16 +140,6 @@ def make_headline(report: Report, period: Period, links: Links) -> list[Figure]:
     ]
 
 
-def say_part(part: float | None) -> str:
-    """`98.2 %`; never 100 or 0 for what is not quite that."""
-    if part is None:
-        return DASH
-    rounded = round(100 * part, 1)
-    if rounded in (0.0, 100.0) and 0 < part < 1:
-        rounded = 0.1 if rounded == 0 else 99.9
-    return f"{rounded:g} %"
-
-
 def make_report(tenant: Tenant, period: Period, flow: Flow | None) -> Report:
     """All of one moment. flow: its runs alone."""
     span, of = period.span, flow.pk if flow else 0
@@ -235,3 +225,11 @@ def _link(rows: Iterable[Row], period: Period, flow: Flow | None) -> None:
     for row in rows:
         if row.query:
             row.links = {kind: links.to(period.span, kind, **row.query) for kind in ("runs", "succeeded", "failed")}
+
+
+def figures_of(tenant: Tenant, flows: Iterable[Flow]) -> dict[int, Figures]:
+    """What flows' runs of the last 30 days amount to, by the flow's number."""
+    keys = [str(flow.pk) for flow in flows]
+    span = read_preset("30d").span
+    found = look(tenant, span, lambda seen: seen.whole("flow", span, keys=keys))
+    return {int(key): figures for key, figures in found.items()}

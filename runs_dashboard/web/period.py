@@ -81,11 +81,11 @@ def read_period(params: QueryDict) -> tuple[Period, str]:
         try:
             return _own_days(begin, end), ""
         except ValueError as problem:
-            return _preset(DEFAULT), str(problem)
+            return read_preset(DEFAULT), str(problem)
     preset = params.get("period", "") or DEFAULT
     if preset not in PRESETS:
-        return _preset(DEFAULT), f"There is no period of that name. Periods: {', '.join(PRESETS)}."
-    return _preset(preset), ""
+        return read_preset(DEFAULT), f"There is no period of that name. Periods: {', '.join(PRESETS)}."
+    return read_preset(preset), ""
 
 
 def _own_days(begin: str, end: str) -> Period:
@@ -116,8 +116,8 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def _preset(name: str) -> Period:
-    """The last is the current hour or day, as far as it has come."""
+def read_preset(name: str) -> Period:
+    """One of PRESETS; it ends with the current hour or day, as far as that has come."""
     now = hour_of(timezone.now())
     if name == "24h":
         return Period(Span(now + 1 - 24, now + 1), HOUR, name)

@@ -38,12 +38,6 @@ class Strip:
     failed: int
     succeeded: int
 
-    @property
-    def success(self) -> int | None:
-        """Per cent of the ended runs that succeeded."""
-        ended = self.failed + self.succeeded
-        return round(100 * self.succeeded / ended) if ended else None
-
 
 def recent_runs(flow: Flow, count: int) -> list[Run]:
     """The flow's newest runs, oldest of them first."""

@@ -58,6 +58,16 @@ def say_count(number: int, limit: int) -> str:
     return f"{limit:,}+" if number > limit else f"{number:,}"
 
 
+def say_part(part: float | None) -> str:
+    """`98.2 %`; never 100 or 0 for what is not quite that."""
+    if part is None:
+        return DASH
+    rounded = round(100 * part, 1)
+    if rounded in (0.0, 100.0) and 0 < part < 1:
+        rounded = 0.1 if rounded == 0 else 99.9
+    return f"{rounded:g} %"
+
+
 def say_zone() -> str:
     """The reader's time zone with its offset now: `Europe/Berlin (UTC+1)`."""
     zone = timezone.get_current_timezone()

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection
+from django.http import QueryDict
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from runs_dashboard.models import Run, Status
+from runs_dashboard.filters import RunFilter
+from runs_dashboard.models import Run, Status, fold_all
 
 from ..models.runs import actor, make_flow, make_run
 from .making import make_history
@@ -155,3 +162,38 @@ def test_flows_are_found_by_name_or_id(client: Client, tenant: Tenant, oli: User
     make_flow(tenant, "orders")
     make_flow(tenant, "invoices").start({}, trigger="manual", by=actor(oli))
     assert "/flows/orders/" not in Page(client.get("/flows/?search=INVO")).links.values()
+
+
+def test_a_flows_last_30_days_are_told_from_the_roll_ups(client: Client, tenant: Tenant) -> None:
+    flow = make_flow(tenant)
+    for status in (Status.SUCCEEDED, Status.SUCCEEDED, Status.SUCCEEDED, Status.FAILED):
+        run = make_run(flow, status)
+        started = timezone.now() - timedelta(days=2)
+        finished = started + timedelta(seconds=60)
+        Run.across_tenants.filter(pk=run.pk).update(ordered_at=started, started_at=started, finished_at=finished)
+    long_ago = make_run(flow, Status.FAILED)
+    Run.across_tenants.filter(pk=long_ago.pk).update(ordered_at=timezone.now() - timedelta(days=40))
+
+    page = Page(client.get("/flows/orders/"))
+    told = dict(zip([e.text for e in page.find("dt")], [e.text for e in page.find("dd")], strict=False))
+    assert (told["Runs"], told["Success"], told["Failed"]) == ("4", "75 %", "1")
+    assert told["Usually takes"] in ("0:58", "0:59", "1:00", "1:01")
+    for text, count in (("75 %", 3), ("1", 1), ("4", 4)):
+        query = QueryDict(urlsplit(page.links[text]).query)
+        assert RunFilter(query, queryset=Run.objects.of(tenant), tenant=tenant).qs.count() == count
+    fold_all()
+    listed = Page(client.get("/flows/"))
+    assert "75 % succeed, usually" in " ".join(e.text for e in listed.find("p"))
+
+
+def test_the_list_of_flows_asks_once_for_all_figures(client: Client, tenant: Tenant) -> None:
+    def count() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            client.get("/flows/")
+        return sum("rollup" in query["sql"] for query in queries)
+
+    make_run(make_flow(tenant), Status.SUCCEEDED)
+    few = count()
+    for number in range(5):
+        make_run(make_flow(tenant, f"flow-{number}"), Status.SUCCEEDED)
+    assert count() == few <= 6

@@ -19,8 +19,8 @@ from django.utils import timezone
 from runs_dashboard.filters import RunFilter
 from runs_dashboard.models import Actor, Flow, Report, Run, Status, fold_all
 from runs_dashboard.web.charts import draw_durations, draw_outcomes
-from runs_dashboard.web.insight_tables import say_part
 from runs_dashboard.web.period import read_period
+from runs_dashboard.web.words import say_part
 
 from ..models.runs import ENGINE, claim, make_flow, make_run
 from .reading import Page

@@ -25,7 +25,6 @@ def test_height_is_the_duration_and_colour_the_state() -> None:
         ("50.00%", "50.0%", "succeeded"),
         ("75.00%", "100.0%", "failed"),
     ]
-    assert strip.success == 50
 
 
 def test_one_very_long_run_does_not_press_the_others_flat() -> None:

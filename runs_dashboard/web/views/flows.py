@@ -18,6 +18,8 @@ from ...definition.schedule import describe
 from ...models import Environment, Flow, FlowDisabled, KeyReused, Role, StatusConflict, WebhookSecret, once
 from ..access import find_flow, needs, read_text
 from ..fields import make_fields, read_args
+from ..insight_tables import Links, figures_of
+from ..period import read_preset
 from ..strip import draw_strip, recent_runs
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ def flow_list(request: MemberRequest) -> HttpResponse:
     page = _page_number(request)
     rows = list(flows[(page - 1) * PAGE_SIZE : page * PAGE_SIZE + 1])
     shown = []
+    figures = figures_of(request.tenant, rows[:PAGE_SIZE])
     for flow in rows[:PAGE_SIZE]:
         runs = recent_runs(flow, LIST_BARS)
         shown.append(
@@ -51,6 +54,7 @@ def flow_list(request: MemberRequest) -> HttpResponse:
                 "flow": flow,
                 "strip": draw_strip(runs, places=LIST_BARS, usual_ms=flow.usual_ms),
                 "last": runs[-1] if runs else None,
+                "figures": figures.get(flow.pk),
             }
         )
     context = {
@@ -128,6 +132,8 @@ def about_flow(
         "flow": flow,
         "definition": definition,
         "strip": draw_strip(runs, places=PAGE_BARS, usual_ms=flow.usual_ms),
+        "figures": figures_of(request.tenant, [flow]).get(flow.pk),
+        "links": {kind: Links(flow.slug).to(read_preset("30d").span, kind) for kind in ("runs", "succeeded", "failed")},
         "recent": runs[-8:][::-1],
         "fields": make_fields(definition.inputs, {}, problems, sent),
         "problems": [said for name, said in problems or [] if not name or name == "environment"],
