@@ -19,6 +19,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (Django keeps UTC without its name in SQLite)
 
 
+CACHE_KIB = 256 * 1024  # of a million runs' indexes, which the usual cache of a connection cannot hold
+
+
+def prepare_to_write() -> None:
+    """This process is about to write many rows."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+
+
 class Bulk:
     """Writes rows of one model as tuples of the named columns; the other columns get their defaults.
 

@@ -11,7 +11,7 @@ from uuid_utils import UUID
 from ..models import AuditEntry, Run, RunTag, Step, TrackedData, fold_all
 from ..models.log import LogChunk
 from ..text.fingerprint import fingerprint
-from .bulk import Bulk, flush_all, moment, reserve
+from .bulk import Bulk, flush_all, moment, prepare_to_write, reserve
 from .history_plan import HOUR_MS, Plan, make_plan, step_times
 from .synthetic_log import Chunk, print_lines
 
@@ -69,6 +69,7 @@ class History:
 
     def write(self, plan: Sequence[Plan], *, tell: Callable[[int], None]) -> None:
         """Writes all planned runs, which have their ids; tell is given how many are written."""
+        prepare_to_write()
         first = reserve(Run, len(plan))
         volumes = [self.company.habits[one.habit].volume for one in plan]
         usual = self.lines * len(plan) / sum(volumes) if plan else 0.0

@@ -1,6 +1,11 @@
-"""What a benchmark is given: running products, flows to load into them, and instruments."""
+"""What a benchmark is given: running products, flows to load into them, and instruments.
+
+Two variables of the environment: `BENCHMARK_RUNS`, how many runs a history has (1,000,000), and `BENCHMARK_HISTORY`, a
+data folder that has its history already and keeps it (with `--postgres`, in the database of `DATABASE_URL`).
+"""
 
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -15,6 +20,8 @@ import psutil
 
 from ..product import Product, ProductMaker, wait_for
 
+RUNS = int(os.environ.get("BENCHMARK_RUNS", "1000000"))
+FLOWS, DAYS = 50, 90
 FINAL = ("succeeded", "failed", "stopped")
 
 
@@ -24,6 +31,12 @@ class Context:
     def __init__(self, folder: Path, server_url: str | None) -> None:
         self.folder = folder
         self.make_product = ProductMaker(self.make_folder, server_url)
+        self.history: Product | None = None
+        self.generated_seconds: float | None = None
+        if folder_of_history := os.environ.get("BENCHMARK_HISTORY"):
+            self.history = Product(
+                Path(folder_of_history), database_url=os.environ["DATABASE_URL"] if server_url else None
+            )
 
     def make_folder(self, name: str) -> Path:
         """A new empty folder."""
@@ -37,6 +50,22 @@ class Context:
             yield product.start()
         finally:
             self.make_product.end(product)
+
+    @contextmanager
+    def running_on_history(self) -> Iterator[Product]:
+        """A product over a generated history, which is made once for all benchmarks; its lines are few."""
+        if self.history is None:
+            self.history = self.make_product().start()
+            history = ("--runs", RUNS, "--flows", FLOWS, "--days", DAYS, "--seed", 1, "--lines", 1)
+            began = time.monotonic()
+            self.history.manage("generate", *map(str, history), timeout=300 + RUNS / 100)
+            self.generated_seconds = time.monotonic() - began
+            self.history.stop()
+        self.history.start()
+        try:
+            yield self.history
+        finally:
+            self.history.stop()
 
 
 @dataclass
