@@ -76,7 +76,7 @@ def test_each_input_gets_the_status_of_the_table(
     if os.environ.get("WRITE_BAD_INPUT") == "1":
         write_table(call, statuses)
     table = read_table()[call]
-    assert statuses == {place: table.get(place) for place in statuses}
+    assert statuses == {place: table.get(place) for place in statuses}, "new input? WRITE_BAD_INPUT=1 writes its line"
 
 
 def _needed(path: str, query: str) -> str:
