@@ -262,7 +262,7 @@ class RunTable(tables.Table):
             '<rect class="bg" width="100%" height="5" rx="2.5"/><rect class="fg" width="{}%" height="5" rx="2.5"/>'
             '<rect class="us" x="{}%" y="-2" width="1.5" height="9"/></svg></div>',
             "dur over" if took > 1.5 * usual else "dur",
-            f"usually {say_duration(usual)}",
+            f"{took / usual:.1f} times the usual {say_duration(usual)}",
             say_duration(took),
             f"{100 * took / scale:.1f}",
             f"{100 * usual / scale:.1f}",

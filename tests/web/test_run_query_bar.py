@@ -109,6 +109,22 @@ def test_a_list_that_nothing_fits_offers_each_condition_to_drop(client: Client, 
     assert page.links["flow orders"] == "?status=failed"
 
 
+def test_a_key_that_no_run_has_is_named_with_the_filters_there_are(client: Client, tenant: Tenant) -> None:
+    make_run(make_flow(tenant), tracked=[("order_id", "1")])
+    page = Page(client.get("/runs/?tracked=result:x&tracked=order_id:2"))
+    assert "No run has tracked data named result . The filters are status:" in page.source.replace(
+        "<code>", ""
+    ).replace("</code>", " ")
+    assert "named order_id" not in page.source
+
+
+def test_the_sentence_of_the_head_leads_to_the_runs_it_counts(client: Client, tenant: Tenant) -> None:
+    make_run(make_flow(tenant), Status.FAILED)
+    page = Page(client.get("/runs/"))
+    assert page.links["1 failed in the last 24 hours"] == "?status=failed&started_after=24h"
+    assert len(shown(Page(client.get("/runs/" + page.links["1 not looked at"])))) == 1
+
+
 def test_the_form_holds_what_the_address_asks(client: Client) -> None:
     page = Page(
         client.get("/runs/?status=failed,stopped&flow=a,b&tag=a:b&tag=c:d&started_after=2h&not_user=ada&search=x")

@@ -16,9 +16,9 @@ from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 from django.views.decorators.http import require_GET
 
-from ...filters import RunFilter
+from ...filters import PAIRS_LIMIT, RunFilter
 from ...models import LIVE, AuditEntry, Role, Run, RunTag, Status, TrackedData
-from ...text.run_query import parse
+from ...text.run_query import parse, say_allowed, split_pair
 from ..access import needs, read_text
 from ..columns import OPTIONAL, density, shown_columns
 from ..counts import TABS, count_statuses, sum_up
@@ -89,6 +89,8 @@ def run_list(request: MemberRequest) -> HttpResponse:
         "here": f"{request.path}?{question.address(columns='')}",
         "views": ViewMenu(request, question),
         "file_limit": LIMIT,
+        "unknown_keys": [] if page.rows else _find_unknown_keys(request, question),
+        "allowed": say_allowed(),
         "page": page,
         "is_newest_first": is_newest_first,
         "tabs": _tabs(request, question, is_valid=is_valid),
@@ -212,6 +214,13 @@ def _tabs(request: MemberRequest, question: RunQuestion, *, is_valid: bool) -> l
         for status in TABS
     ]
     return tabs
+
+
+def _find_unknown_keys(request: MemberRequest, question: RunQuestion) -> list[str]:
+    """Keys of tracked data that are asked for and that no run has: perhaps a filter's name, mistyped."""
+    keys = {split_pair(value)[0] for value in question.values("tracked")[:PAIRS_LIMIT]}
+    of_tenant = TrackedData.objects.of(request.tenant)
+    return sorted(key for key in keys if not of_tenant.filter(key=key).exists())
 
 
 def _in_order(columns: list[str]) -> list[tuple[str, str]]:
