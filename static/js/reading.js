@@ -40,7 +40,10 @@ function read(box) {
     for (let group = info.group; group && !isHidden; group = group.parent) isHidden = !group.isOpen;
     if (info.repeat && !info.repeat.isOpen && row !== info.repeat.first && row !== kept) isHidden = true;
     if (info.over && !info.over.isOpen) isHidden = true;
-    if (row.hidden !== isHidden) row.hidden = isHidden;
+    if (row.hidden === isHidden) return;
+    row.hidden = isHidden;
+    const below = row.nextElementSibling;
+    if (below?.className === "tree") below.hidden = isHidden;
   }
 
   function isIn(info, group) {
