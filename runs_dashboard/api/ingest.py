@@ -35,7 +35,7 @@ class Appended(msgspec.Struct):
 
 
 # What appending looks at: a run has many columns, and a batch comes often.
-RUN_COLUMNS = ("uid", "tenant_id", "status", "is_external", "finished_at", "line_count", "log_bytes")
+RUN_COLUMNS = ("uid", "tenant_id", "flow_id", "status", "is_external", "finished_at", "line_count", "log_bytes")
 
 
 def append_lines(request: Request, run: Run, key: str | None, tenant: Tenant) -> dict[str, int]:
