@@ -49,6 +49,13 @@ function lines() {
     mark();
   }
 
+  // A long log that has ended opens at its last lines, not at the first of those that are shown.
+  function isTail() {
+    const asked = new URLSearchParams(location.search);
+    const isAsked = (asked.get("from") ?? "end") !== "end" || asked.has("before") || asked.has("hit");
+    return !isAsked && log.cut("earlier") && !log.cut("later");
+  }
+
   box.addEventListener("click", (event) => {
     const way = event.target.closest?.("a");
     const row = way?.parentElement;
@@ -71,7 +78,7 @@ function lines() {
     const line = Number(section.dataset.error);
     range = [line, line];
     log.show(line, true).then(mark);
-  }
+  } else if (isTail()) log.toEnd();
 }
 
 lines();

@@ -136,6 +136,14 @@ def test_go_to_takes_lines_times_shares_and_ends(page: Page, long_run: str) -> N
     wait_for(lambda: 1 in seen(page), "the start is seen")
 
 
+def test_a_long_log_that_has_ended_opens_at_its_last_line_or_where_the_address_says(page: Page, long_run: str) -> None:
+    page.goto(f"/runs/{long_run}/?from=end")
+    wait_for(lambda: LINES in seen(page), "the end is seen")
+    page.goto(f"/runs/{long_run}/?from={LINES - 200}")
+    wait_for(lambda: LINES - 200 in seen(page), "the line that the address names is seen")
+    assert LINES not in seen(page)
+
+
 def test_links_to_a_line_and_to_a_range_are_fetched_marked_and_kept(page: Page, long_run: str) -> None:
     page.goto(f"/runs/{long_run}/#L1200-L1203")
     for line in range(1200, 1204):
