@@ -257,20 +257,29 @@ class Download(Leased, TenantRow):
             raise LeaseLost("The download is another worker's now.")
 
     def end(self, *, size: int = 0, sha256: str = "", error: str = "") -> None:
-        """The worker's last word: ready, or failed with the reason. Raises LeaseLost."""
+        """The worker's last word: ready, or failed with the reason. Raises LeaseLost.
+
+        Of a run that is gone, or going, meanwhile nothing is given: its log may have been read half.
+        """
         now = timezone.now()
         rows = type(self).across_tenants.filter(pk=self.pk, token=self.token, status=self.Status.RUNNING)
-        if not rows.update(
-            status=self.Status.FAILED if error else self.Status.READY,
-            worker="",
-            lease_until=None,
-            size=None if error else size,
-            sha256=sha256,
-            error=error[:500],
-            finished_at=now,
-            expires_at=None if error else now + timedelta(days=settings.DOWNLOAD_DAYS),
-        ):
-            raise LeaseLost("The download is another worker's now.")
+        over: dict[str, Any] = {"worker": "", "lease_until": None, "finished_at": now}
+        if not error:
+            expires_at = now + timedelta(days=settings.DOWNLOAD_DAYS)
+            still = rows.filter(run__in=self._standing_runs())
+            if not still.update(
+                status=self.Status.READY, size=size, sha256=sha256, error="", expires_at=expires_at, **over
+            ):
+                error = "The run was deleted."
+        if error:
+            if not rows.update(status=self.Status.FAILED, error=error[:500], **over):
+                raise LeaseLost("The download is another worker's now.")
+            self.path.unlink(missing_ok=True)
         self.refresh_from_db()
+
+    def _standing_runs(self) -> models.QuerySet:
+        from .run import Run
+
+        return Run.across_tenants.filter(pk=self.run_id, removing_at=None).order_by().values("pk")
 
     advance.alters_data = end.alters_data = request_again.alters_data = True  # type: ignore[attr-defined]

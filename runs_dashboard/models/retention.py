@@ -68,6 +68,7 @@ def delete_runs(pks: Iterable[int], *, why: str = "Its run was deleted.") -> lis
             Step.across_tenants.filter(kept_from__run__in=pks).update(kept_from=None)
         rows = model.across_tenants.filter(run__in=pks)
         delete_in_batches(rows, size=CHUNKS if model is LogChunk else ROWS, is_patient=True)
+    Download.across_tenants.filter(run__in=pks).remove_files(why)  # of one that was made meanwhile
     with transaction.atomic():
         runs = Run.across_tenants.filter(pk__in=pks)
         gone = list(runs.values_list("tenant_id", "flow_id", "finished_at", "log_bytes"))

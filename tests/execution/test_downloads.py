@@ -318,6 +318,25 @@ def test_a_run_that_was_deleted_meanwhile_fails_the_download(run: Run, sue: Acto
     assert (asked.status, asked.error) == (Download.Status.FAILED, "The run was deleted.")
 
 
+def test_a_run_that_is_deleted_while_its_file_is_made_gives_none(
+    run: Run, sue: Actor, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    print_out(run, b"one\ntwo\n")
+    run.finish("succeeded", token=run.token)
+    asked = Download.request(run, by=sue, format="raw")
+    real = downloads._sync_folder
+
+    def be_purged(folder: Path) -> None:
+        real(folder)
+        Run.across_tenants.filter(pk=run.pk).update(removing_at=timezone.now())
+
+    monkeypatch.setattr(downloads, "_sync_folder", be_purged)
+    assert make_next("w1")
+    asked.refresh_from_db()
+    assert (asked.status, asked.error) == (Download.Status.FAILED, "The run was deleted.")
+    assert files(data_dir) == []
+
+
 @pytest.mark.usefixtures("expected_server_errors")
 def test_a_download_that_cannot_be_made_does_not_end_the_worker(run: Run, sue: Actor) -> None:
     asked = Download.request(run, by=sue, format="raw", filters={"levels": ["no-such-level"]})
