@@ -139,10 +139,15 @@ class _Purge:
             before = self.now - timedelta(days=days)
             # The counts lead to the few days on which something ended that is too old: the runs are not walked through.
             stored = StoredDay.across_tenants.filter(flow__in=pks, day__lte=before.date(), runs__gt=0)
+            # Said by the flows that have another rule, for of those that have it SQLite reads all runs of each (2 s for
+            # a batch at 1,000,000 runs, against 3 ms). A flow made since is left for the next time.
+            others = {flow.pk for flow in flows}.difference(pks)
+            of_rule = Run.across_tenants.filter(is_pinned=False, flow_id__lte=max(pks)).exclude(flow__in=others)
             for day in stored.order_by("day").values_list("day", flat=True).distinct():
                 end = min(before, midnight(day) + timedelta(days=1))
-                runs = self.ended.filter(flow__in=pks, finished_at__gte=midnight(day), finished_at__lt=end)
-                self._delete(runs.order_by("finished_at"))
+                self._delete(
+                    of_rule.filter(finished_at__gte=midnight(day), finished_at__lt=end).order_by("finished_at")
+                )
 
     def _apply_bounds(self, flow: Flow) -> None:
         runs = self.ended.filter(flow=flow).order_by("ordered_at", "id")
