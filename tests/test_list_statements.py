@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 ARGUMENTS = {"slug": "orders", "flow_id": "orders", "org_id": "acme", "run_id": "one", "uid": "one"}
 QUERIES = {"api-logs": {"filter[tenant]": "acme"}, "search": {"q": "line"}, "run_find": {"text": "line"}}
-COUNTS = {"api-executions"}  # counting is what it is asked for
 LARGE = re.compile(r'"runs_dashboard_(run|step|logchunk|runtag|trackeddata|auditentry|payload|logmetadata)"')
 BOUND = re.compile(r"LIMIT \d+\)|\bIN \(\d|\"run_id\" = ")  # a number of rows, or those of known runs
 
@@ -42,7 +41,7 @@ def find_routes(patterns: list[object]) -> list[tuple[str, str]]:
         assert isinstance(one, URLPattern)
         route = str(one.pattern)
         names = re.findall(r"<\w+:(\w+)>", route)
-        if one.name and one.name not in COUNTS and not route.startswith("^") and set(names) <= ARGUMENTS.keys():
+        if one.name and not route.startswith("^") and set(names) <= ARGUMENTS.keys():
             found.append((one.name, "/" + re.sub(r"<\w+:(\w+)>", lambda name: ARGUMENTS[name[1]], route)))
     return found
 
