@@ -34,7 +34,7 @@ def find_run(page: str) -> str:
     return found[1]
 
 
-def measure(product: Product, browser: httpx.Client, name: str, address: str, goal: str, *, runs: int = RUNS) -> Row:
+def measure(product: Product, browser: httpx.Client, name: str, address: str, goal: str) -> Row:
     for _ in range(5):
         browser.get(address)
     with measured(product, web_only=True) as meter:
@@ -45,4 +45,4 @@ def measure(product: Product, browser: httpx.Client, name: str, address: str, go
             assert answer.status_code == 200, answer.text
     size, wall = len(answer.content) / 1000, percentile(meter.times, 50) * 1000
     detail = f"CPU of one request of {TIMES}, {size:.0f} kB; p50 {wall:.0f} ms"
-    return Row(f"{name} at {runs:,} runs", meter.cpu / TIMES * 1000, "ms", goal, detail)
+    return Row(f"{name} at {RUNS:,} runs", meter.cpu / TIMES * 1000, "ms", goal, detail)
