@@ -14,7 +14,7 @@ from .access import read_text
 if TYPE_CHECKING:
     from django.http import QueryDict
 
-    from ..models import Entry, Run
+    from ..models import Entry, Run, Stretch
 
 WINDOW = 500  # lines
 CONTEXT = 20  # lines shown before the one that was asked for
@@ -174,7 +174,7 @@ def read_window(run: Run, query: LogQuery) -> LogWindow:
     if query.before is not None and query.before < end:
         last = found.entries[-1].line if found.entries else query.before - 1
         later = Omission(_count(query, run.line_count - last), last)
-    return LogWindow(query, found.entries, _earlier(query, found.is_end, first, found.reached), later)
+    return LogWindow(query, found.entries, _earlier(query, found, first), later)
 
 
 def _read_from(run: Run, query: LogQuery, line: int) -> LogWindow:
@@ -183,8 +183,7 @@ def _read_from(run: Run, query: LogQuery, line: int) -> LogWindow:
     last = found.entries[-1].line if found.entries else line - 1
     later = None
     if not found.is_end:
-        is_in_vain = len(found.entries) < WINDOW
-        looked = found.reached - last if is_in_vain else 0
+        looked = 0 if found.entries else found.reached - last
         later = Omission(_count(query, run.line_count - last), found.reached, looked)
     first = found.entries[0].line if found.entries else min(line, run.line_count + 1)
     earlier = None
@@ -193,11 +192,10 @@ def _read_from(run: Run, query: LogQuery, line: int) -> LogWindow:
     return LogWindow(query, found.entries, earlier, later)
 
 
-def _earlier(query: LogQuery, is_end: bool, first: int, reached: int) -> Omission | None:
-    if is_end:
+def _earlier(query: LogQuery, found: Stretch, first: int) -> Omission | None:
+    if found.is_end:
         return None
-    is_in_vain = reached < first
-    return Omission(_count(query, first - 1), reached, first - reached if is_in_vain else 0)
+    return Omission(_count(query, first - 1), found.reached, 0 if found.entries else first - found.reached)
 
 
 def _count(query: LogQuery, count: int) -> int | None:
