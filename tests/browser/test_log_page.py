@@ -32,7 +32,7 @@ READ_ON = """async (side) => {
     const row = document.getElementById(`L${log.current(true)}`);
     const place = () => row.getBoundingClientRect().top - box.getBoundingClientRect().top;
     const before = place();
-    for (let time = 0; time < 500 && log.end(side).id === edge; time++) await frame();
+    for (let time = 0; time < 300 && log.end(side).id === edge; time++) await frame();
     await frame();
     return [log.end(side).id === edge, Math.round(place() - before), log.rows().length];
 }"""
@@ -143,6 +143,7 @@ def test_links_to_a_line_and_to_a_range_are_fetched_marked_and_kept(page: Page, 
     expect(page.locator("#log-said")).to_have_text("There is no line 999,999: the log has 200,000.")
 
 
+@pytest.mark.timeout(300)  # whichever test is first writes the long log
 def test_reading_up_and_down_never_jumps_and_never_grows_the_page(page: Page, long_run: str) -> None:
     page.goto(f"/runs/{long_run}/?from=end")
     wait_for(lambda: page.evaluate(ROWS) >= 500, "the end is there")
