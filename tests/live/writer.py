@@ -12,6 +12,8 @@ import time
 
 import django
 
+WORDS = ("load", "store", "check", "send", "read", "write", "merge")
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "runs_dashboard.settings")
@@ -37,7 +39,10 @@ def main() -> None:
             text = (
                 f"step 3 processed a batch host=worker-7 rows=1288 t={time.time():.6f} and some more text to be a line"
             )
-            append(run, [Line(text, 1, "stdout", time.time())] * lines)
+            # Each line is another: a page folds neighbours that repeat.
+            append(
+                run, [Line(f"{WORDS[place % len(WORDS)]} {text}", 1, "stdout", time.time()) for place in range(lines)]
+            )
 
 
 if __name__ == "__main__":
