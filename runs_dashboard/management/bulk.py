@@ -127,6 +127,9 @@ def reserve(model: type[models.Model], count: int) -> int:
 
 
 def flush_all(tables: Sequence[Bulk]) -> int:
-    """Writes what all of them hold, in one transaction; returns how many rows they were."""
-    with transaction.atomic():
+    """Writes what all of them hold, in one transaction; returns how many rows they were.
+
+    Without a savepoint of its own: SQLite keeps one in memory as a list, and walks through it after every row.
+    """
+    with transaction.atomic(savepoint=False):
         return sum(table.flush() for table in tables)
