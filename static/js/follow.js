@@ -186,6 +186,17 @@ function follow() {
     top = box.scrollTop;
     offer();
   });
+  // Lines that pour in move the end before the browser tells of the scrolling: the reader's own move counts at once.
+  const leave = () => {
+    if (box.scrollHeight <= box.clientHeight) return;
+    log.release();
+    offer();
+  };
+  let finger = 0;
+  box.addEventListener("wheel", (event) => event.deltaY < 0 && leave(), { passive: true });
+  box.addEventListener("touchstart", (event) => (finger = event.touches[0].clientY), { passive: true });
+  box.addEventListener("touchmove", (event) => event.touches[0].clientY > finger + 2 && leave(), { passive: true });
+  box.addEventListener("keydown", (event) => ["ArrowUp", "PageUp", "Home"].includes(event.key) && leave());
   toggle.addEventListener("change", () => {
     log.isFollowing = toggle.checked;
     seen = log.lineCount;

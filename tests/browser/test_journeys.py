@@ -132,8 +132,9 @@ def test_a_run_started_by_a_signed_webhook_is_downloaded_byte_for_byte(page: Pag
         uid = answer.json()["id"]
     page.goto(f"/runs/{uid}/")
     state(page, "Succeeded")
-    page.get_by_label("Other formats").click()
-    page.get_by_role("button", name=re.compile("as printed")).click()
+    page.get_by_label("What to download, and how").click()
+    page.get_by_label("As printed").check()
+    page.get_by_role("button", name="Whole log").click()
     page.wait_for_url("**/downloads/**")
     link = page.locator("a[href*='/content'], a[download]").first
     expect(link).to_be_visible(timeout=20_000)

@@ -85,11 +85,9 @@ def test_no_script_imports_another() -> None:
             assert not re.search(r"^\s*(import|export)\b", path.read_text(), re.MULTILINE), name(path)
 
 
-def test_our_scripts_listen_before_htmx_asks() -> None:
-    """A stream's first lines, or its first error, would otherwise come before anybody takes them."""
-    scripts = re.findall(r"static '([^']+\.js)'", (ROOT / "templates" / "parts" / "scripts.html").read_text())
-    places = [script.startswith("vendor/") for script in scripts]
-    assert places == sorted(places)
-    assert {script.removeprefix("js/") for script in scripts if not script.startswith("vendor/")} == {
-        path.name for path in (ROOT / "static" / "js").glob("*.js")
-    }
+def test_our_scripts_listen_before_htmx_asks_and_each_is_on_a_page() -> None:
+    """A first answer, or a first error, would otherwise come before anybody takes it."""
+    head = (ROOT / "templates" / "base.html").read_text()
+    assert head.index("parts/scripts.html") < head.index("block page_scripts") < head.index("htmx.min.js")
+    used = [script for path in TEMPLATES for script in re.findall(r"static 'js/([^']+\.js)'", path.read_text())]
+    assert sorted(used) == sorted(path.name for path in (ROOT / "static" / "js").glob("*.js"))
