@@ -18,8 +18,10 @@ from xml.etree import ElementTree
 from .postgres import PostgresServer, Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
-# What never meets a database is tested once.
+# What never meets a database, or is the browser's own doing, is tested once.
 WITHOUT_DATABASE = (
+    "tests/browser/test_find.py",
+    "tests/browser/test_reading.py",
     "tests/definition/*",
     "tests/text/*",
     "tests/execution/test_process_*.py",
@@ -62,7 +64,7 @@ def main() -> int:
                 print(f"The tests on PostgreSQL {server.version} ({server.binaries})", flush=True)
                 if outcomes:
                     print(
-                        f"Not run a second time, since no database is in them: {', '.join(WITHOUT_DATABASE)}",
+                        f"Not run a second time, no database matters to them: {', '.join(WITHOUT_DATABASE)}",
                         flush=True,
                     )
                     arguments = [*arguments, *SECOND_PASS]
