@@ -211,7 +211,8 @@ def test_a_worker_signs_off(tenant: Tenant) -> None:
         while not Worker.objects.filter(name=worker.name).exists():
             assert time.monotonic() < until
             time.sleep(0.01)
-    assert {thread.name for thread in worker.threads} == {"beat", "housekeeping", "downloads", "index", "retry calls"}
+    chores = {"housekeeping", "downloads", "index", "retention", "retry calls", "roll-ups", "statistics", "storage"}
+    assert {thread.name for thread in worker.threads} == {"beat", *chores}
     assert not Worker.objects.exists()
     assert not any(thread.is_alive() for thread in worker.threads)
     assert [thread.name for thread in threading.enumerate() if thread.name == "run"] == []

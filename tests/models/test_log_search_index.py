@@ -139,7 +139,7 @@ def test_deleting_a_run_leaves_nothing_to_find(tenant: Tenant, monkeypatch: pyte
         status="failed", finished_at=timezone.now() - timedelta(days=1_000), worker=""
     )
 
-    assert purge() == 1
+    assert purge().runs == 1
 
     found = search_logs(tenant, "secret")
     assert {hit.run.pk for hit in found.hits} == {young.pk}
