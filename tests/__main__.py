@@ -1,18 +1,21 @@
-"""`python -m tests [--only sqlite|postgres] [pytest's arguments]`: every test on SQLite, then on PostgreSQL.
+"""`python -m tests [--only sqlite|postgres] [pytest's arguments]`: every test on SQLite and on PostgreSQL.
 
 Exits with 0 only if no test failed. Where no PostgreSQL can be started it says why and goes on without.
 """
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import IO
 from xml.etree import ElementTree
 
 from .postgres import PostgresServer, Unavailable
@@ -34,6 +37,7 @@ WITHOUT_DATABASE = (
 SECOND_PASS = tuple(f"--ignore-glob={ROOT / pattern}" for pattern in WITHOUT_DATABASE)
 TESTS_FAILED = 1  # pytest's exit status
 RUN_AGAIN_AT_MOST = 12  # tests; more are no accident
+running: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass
@@ -54,23 +58,20 @@ def main() -> int:
     # Whatever ends this program ends it through its `finally`s: the server goes, the folders go.
     signal.signal(signal.SIGTERM, interrupt)
     began = time.monotonic()
-    outcomes = []
-    if options.only != "postgres":
+    if options.only == "sqlite":
         print("The tests on SQLite", flush=True)
-        outcomes.append(run_twice(arguments, database_url=None))
-    if options.only != "sqlite":
+        outcomes = [run_twice(arguments, database_url=None)]
+    else:
         try:
             with PostgresServer() as server:
                 print(f"The tests on PostgreSQL {server.version} ({server.binaries})", flush=True)
-                if outcomes:
-                    print(
-                        f"Not run a second time, no database matters to them: {', '.join(WITHOUT_DATABASE)}",
-                        flush=True,
-                    )
-                    arguments = [*arguments, *SECOND_PASS]
-                outcomes.append(run_twice(arguments, database_url=server.url))
+                if options.only:
+                    outcomes = [run_twice(arguments, database_url=server.url)]
+                else:
+                    outcomes = run_side_by_side(arguments, server.url)
         except Unavailable as reason:
             print(f"Not run on PostgreSQL: {reason}", flush=True)
+            outcomes = [] if options.only else [run_twice(arguments, database_url=None)]
             if options.only or os.environ.get("CI"):
                 outcomes.append(Outcome(code=1, errors=1))
     if len(outcomes) > 1:
@@ -86,14 +87,38 @@ def interrupt(signum: int, frame: FrameType | None) -> None:
     raise Terminated
 
 
+def run_side_by_side(arguments: list[str], database_url: str) -> list[Outcome]:
+    """Both databases at once, since most tests wait for processes; what is told of PostgreSQL follows the other."""
+    second = [*arguments, *SECOND_PASS]
+    with tempfile.TemporaryFile("w+") as told, ThreadPoolExecutor(1) as beside:
+        other = beside.submit(run_pytest, second, database_url, told)
+        print("The tests on SQLite, with those on PostgreSQL beside them", flush=True)
+        try:
+            first = run_pytest(arguments, None)
+            outcome = other.result()
+        except KeyboardInterrupt:
+            for process in running:
+                process.send_signal(signal.SIGINT)
+            raise
+        told.seek(0)
+        print("The tests on PostgreSQL", flush=True)
+        print(f"Not run a second time, no database matters to them: {', '.join(WITHOUT_DATABASE)}", flush=True)
+        shutil.copyfileobj(told, sys.stdout)
+    return [run_again(first, arguments, None), run_again(outcome, second, database_url)]
+
+
 def run_twice(arguments: list[str], database_url: str | None) -> Outcome:
-    """Run pytest; what failed runs once more, alone, and is named if it passes then.
+    """Run pytest; what failed runs once more, alone, and is named if it passes then."""
+    return run_again(run_pytest(arguments, database_url), arguments, database_url)
+
+
+def run_again(first: Outcome, arguments: list[str], database_url: str | None) -> Outcome:
+    """Run what failed once more, alone.
 
     Many tests are of real processes and their times, on machines that other work is using: one that only fails
     beside thousands of others is told apart from one that fails. Many failures, and those of a given choice of tests,
     stand as they are.
     """
-    first = run_pytest(arguments, database_url)
     missed = first.failed + first.errors
     if first.code != TESTS_FAILED or not 0 < missed <= RUN_AGAIN_AT_MOST or set(arguments) - set(SECOND_PASS):
         return first
@@ -104,15 +129,20 @@ def run_twice(arguments: list[str], database_url: str | None) -> Outcome:
     return Outcome(again.code, first.passed + again.passed, again.failed, again.errors, first.skipped)
 
 
-def run_pytest(arguments: list[str], database_url: str | None) -> Outcome:
-    """Run pytest in a process of its own, with a data folder of its own; Ctrl-C lets it tidy up."""
+def run_pytest(arguments: list[str], database_url: str | None, told: IO[str] | None = None) -> Outcome:
+    """Run pytest in a process of its own, with a data folder of its own; Ctrl-C lets it tidy up.
+
+    told: takes what it prints, which else is printed.
+    """
     with tempfile.TemporaryDirectory(prefix="tests-") as folder:
         report = Path(folder) / "report.xml"
         environment = {name: value for name, value in os.environ.items() if name != "TEST_DATABASE_URL"}
         if database_url:
             environment["TEST_DATABASE_URL"] = database_url
-        command = [sys.executable, "-m", "pytest", f"--junitxml={report}", *arguments]
-        pytest = subprocess.Popen(command, cwd=ROOT, env=environment)
+        memory = ROOT / ".pytest_cache" / ("postgres" if database_url else "sqlite")
+        command = [sys.executable, "-m", "pytest", f"--junitxml={report}", "-o", f"cache_dir={memory}", *arguments]
+        pytest = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=told, stderr=told)
+        running.append(pytest)
         try:
             code = pytest.wait()
         except KeyboardInterrupt as reason:
@@ -120,6 +150,8 @@ def run_pytest(arguments: list[str], database_url: str | None) -> Outcome:
                 pytest.send_signal(signal.SIGINT)
             pytest.wait()
             raise
+        finally:
+            running.remove(pytest)
         return read_outcome(code, report)
 
 
