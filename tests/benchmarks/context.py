@@ -1,7 +1,8 @@
 """What a benchmark is given: running products, flows to load into them, and instruments.
 
-Two variables of the environment: `BENCHMARK_RUNS`, how many runs a history has (1,000,000), and `BENCHMARK_HISTORY`, a
-data folder that has its history already and keeps it (with `--postgres`, in the database of `DATABASE_URL`).
+Variables of the environment: `BENCHMARK_RUNS`, how many runs a history has (1,000,000), and `BENCHMARK_HISTORY`, a
+data folder that has its history already and keeps it (with `--postgres`, in the database of `DATABASE_URL`), the
+password of whose user `admin` is `BENCHMARK_PASSWORD`.
 """
 
 import json
@@ -37,6 +38,7 @@ class Context:
             self.history = Product(
                 Path(folder_of_history), database_url=os.environ["DATABASE_URL"] if server_url else None
             )
+            self.history.password = os.environ.get("BENCHMARK_PASSWORD")
 
     def make_folder(self, name: str) -> Path:
         """A new empty folder."""
