@@ -6,6 +6,7 @@ The page is sent the newest lines and rows that stand for the rest; the program 
 import asyncio
 import subprocess
 import sys
+import time
 from typing import IO
 
 from ..live.client import Event, numbers, opened
@@ -15,6 +16,7 @@ from .table import Row
 
 BATCH, PAUSE = 5_000, 0.1
 SECONDS = 10.0
+CATCH_UP = 60.0  # seconds for who is sent all
 
 
 def run(context: Context) -> list[Row]:
@@ -29,6 +31,18 @@ def run(context: Context) -> list[Row]:
             page = {"Cookie": f"sessionid={browser.cookies['sessionid']}"}
             program = {"Authorization": str(api.headers["Authorization"])}
             return asyncio.run(measure(product, uid, page, program, writer.stdin))
+
+
+async def catch_up(gathered: list[list[Event]]) -> None:
+    """Waits until the page stands still and the program has been sent as far as the page, at most CATCH_UP seconds."""
+    ends = time.monotonic() + CATCH_UP
+    last = 0
+    while time.monotonic() < ends:
+        await asyncio.sleep(0.5)
+        shown, sent = (numbers(events)[-1:] for events in gathered)
+        if shown == sent == [last]:
+            return
+        last = shown[0] if shown else 0
 
 
 async def measure(
@@ -51,7 +65,9 @@ async def measure(
     await asyncio.sleep(SECONDS)
     cpu = cpu_seconds(product, web_only=True) - cpu
     start.close()
-    await asyncio.sleep(10.0)  # for who is sent all
+    behind = time.monotonic()
+    await catch_up(gathered)
+    behind = time.monotonic() - behind
     for reader in readers:
         reader.cancel()
     await asyncio.gather(*readers, return_exceptions=True)
@@ -63,6 +79,9 @@ async def measure(
     drawn = [event for event in shown if event.skipped is None]
     rows = len(numbers(drawn))
     return [
+        Row(
+            "a program behind the flood has all", behind, "s", "", f"after {SECONDS:.0f} s of it; most {CATCH_UP:.0f} s"
+        ),
         Row("flood of lines, printed", len(sent) / SECONDS, "lines/s", "", f"all {len(sent):,} sent to a program"),
         Row(
             "of them sent to its open page",
