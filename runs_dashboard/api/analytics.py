@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from django.db.models import Q
 
-from ..filters import RunFilter, is_uuid
+from ..filter_fields import is_uuid
+from ..filters import RunFilter
 from ..models import Flow, Role, Run, Status
 from .errors import NotThere
 from .operations import ApiView, Operation, answer

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from ..filters import MILLISECONDS_LIMIT
+from ..filter_fields import MILLISECONDS_LIMIT
 from .representations import FlowKind, Level, Phase
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_.-]+$", min_length=1, max_length=255)]

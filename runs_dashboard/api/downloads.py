@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.http import HttpResponse, StreamingHttpResponse
 
 from ..file_answer import give_file
-from ..filters import is_uuid
+from ..filter_fields import is_uuid
 from ..models import Download, Role
 from ..models.download import MEDIA_TYPES
 from ..text.levels import LEVELS

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from django.utils import timezone
 
-from ..filters import RunFilter, is_uuid
+from ..filter_fields import is_uuid
+from ..filters import RunFilter
 from ..models import Flow, Role, Run, Span, Step, User, look
 from ..text.levels import LEVEL_NUMBERS
 from . import representations as shapes

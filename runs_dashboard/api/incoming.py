@@ -10,7 +10,7 @@ import msgspec
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from ..filters import MILLISECONDS_LIMIT, parse_moment
+from ..filter_fields import MILLISECONDS_LIMIT, parse_moment
 from ..models import Report, ReportedLine, Run, StepReport
 from ..text.intake import Line, clean, clean_json
 from ..text.levels import LEVEL_NUMBERS, LEVELS, detect_level

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import F, Sum, Window
 from django.db.models.functions import RowNumber
 
-from ..filters import is_uuid
+from ..filter_fields import is_uuid
 from ..models import LogChunk, LogView, find_in_log
 from ..models.log_reading import CHUNK_FIELDS, decode
 from .cursors import Page, seal, unseal

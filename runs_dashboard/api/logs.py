@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..filters import is_uuid
+from ..filter_fields import is_uuid
 from ..models import Role, find_line
 from ..text.levels import LEVEL_NUMBERS
 from .cursors import Page, seal

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from django.urls import URLPattern
 
-from ..filters import MILLISECONDS_LIMIT, PAIRS_LIMIT
+from ..filter_fields import MILLISECONDS_LIMIT, PAIRS_LIMIT
 from ..models import Role
 from .bodies import LineBody, LogsBody
 from .errors import ErrorBody

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 
-from ..filters import PAIR_TEXT, parse_moment
+from ..filter_fields import PAIR_TEXT, parse_moment
 from .errors import Invalid, Problem
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 from django.views.decorators.http import require_GET
 
-from ...filters import PAIRS_LIMIT, RunFilter
+from ...filter_fields import PAIRS_LIMIT
+from ...filters import RunFilter
 from ...models import LIVE, AuditEntry, Role, Run, RunTag, Status, TrackedData
 from ...text.run_query import parse, say_allowed, split_pair
 from ..access import needs, read_text

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from ...filters import parse_moment
+from ...filter_fields import parse_moment
 from ...models import Flow, Role, Run, SearchPage, TrackedData, search_logs
 from ...text.clean import clean
 from ...text.levels import LEVELS
