@@ -1,4 +1,4 @@
-"""What templates need beside Django's own tags. The only place where text becomes trusted HTML is `log_rows`."""
+"""What templates need beside Django's own tags. Text becomes trusted HTML here alone (`log_rows`, `tree`, `linked`)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from ..text import ansi
 from ..text.rows import log_row_html, step_head_html
+from ..text.tree import tree_html
 from ..web import words
 from ..web.download_filters import say_filters
 from ..web.log_window import LogQuery
@@ -211,3 +212,15 @@ def log_rows(entries: Iterable[Entry], *, heads: bool = False) -> SafeString:
         row, looks[source] = log_row_html(entry, zone=zone, ansi_state=looks.get(source, ansi.PLAIN))
         rows.append(row)
     return mark_safe("".join(rows))  # noqa: S308  (made by log_row_html and step_head_html alone)
+
+
+@register.simple_tag
+def tree(value: Any, name: str, **options: Any) -> SafeString:
+    """A JSON value as a tree; see text.tree.tree_html, which escapes all of it."""
+    return mark_safe(tree_html(value, name=name, **options))  # noqa: S308
+
+
+@register.filter
+def linked(text: str) -> SafeString:
+    """A person's text, with addresses in it as links."""
+    return mark_safe(ansi.render_text(text))  # noqa: S308  (the one renderer's)

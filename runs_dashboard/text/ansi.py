@@ -18,7 +18,17 @@ from .links import check_link, split_links
 from .looks import PLAIN, AnsiState, colour, get_classes
 from .screen import Run, Screen
 
-__all__ = ["PLAIN", "AnsiState", "Rendered", "is_plain_text", "render", "strip", "strip_lines", "to_html"]
+__all__ = [
+    "PLAIN",
+    "AnsiState",
+    "Rendered",
+    "is_plain_text",
+    "render",
+    "render_text",
+    "strip",
+    "strip_lines",
+    "to_html",
+]
 
 # A C1 control may be one character or ESC and a letter. A sequence that its line does not end is dropped.
 _SEQUENCE = re.compile(
@@ -193,6 +203,11 @@ def _render(look: AnsiState, text: str) -> str:
         inner = _escape(text)
     classes = get_classes(look.foreground, look.background, look.flags)
     return f'<span class="{classes}">{inner}</span>' if classes else inner
+
+
+def render_text(text: str) -> str:
+    """Text that was never meant for a terminal, such as a person's note, as HTML: escaped, its addresses links."""
+    return "\n".join([_link(line) for line in strip(text).split("\n")])
 
 
 def _link(text: str) -> str:

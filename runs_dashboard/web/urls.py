@@ -18,6 +18,7 @@ from .views import (
     saved_views,
     search,
     storage,
+    values,
     webhooks,
 )
 
@@ -30,7 +31,10 @@ urlpatterns = [
     path("runs/<str:uid>/log/go/", log.run_go, name="run_go"),
     path("runs/<str:uid>/log/marks/", log.run_marks, name="run_marks"),
     path("runs/<str:uid>/find/", find.run_find, name="run_find"),
-    path("runs/<str:uid>/payloads/<uuid:payload>/", run.run_payload, name="run_payload"),
+    path("runs/<str:uid>/payloads/<uuid:payload>/", values.run_payload, name="run_payload"),
+    path("runs/<str:uid>/payloads/<uuid:payload>/body/", values.run_payload_body, name="run_payload_body"),
+    path("runs/<str:uid>/values/<str:part>/", values.run_values, name="run_values"),
+    path("runs/<str:uid>/values/<str:part>/json/", values.run_value_json, name="run_value_json"),
     path("runs/<str:uid>/retry/", run_acts.retry, name="run_retry"),
     path("runs/<str:uid>/stop/", run_acts.stop, name="run_stop"),
     path("runs/<str:uid>/resume/", run_acts.resume, name="run_resume"),

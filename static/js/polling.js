@@ -12,7 +12,7 @@ function polling() {
     const source = event.detail.ctx?.sourceElement;
     if (!source?.matches("[data-poll]")) return;
     const menu = document.querySelector("main details.menu[open]");
-    if (document.hidden || isSelecting() || menu?.contains(document.activeElement)) event.preventDefault();
+    if (document.hidden || isSelecting() || menu?.contains(document.activeElement) || document.activeElement?.closest("[data-hold]")) event.preventDefault();
   });
 
   // Signed out meanwhile: the answer is the sign-in page, and belongs into no fragment.

@@ -199,7 +199,7 @@ def test_inputs_outputs_tracked_data_lineage_and_trail_are_beside_it(client: Cli
     page = Page(client.get(f"/runs/{run.uid}/"))
     side = page.by_id("side")
     assert side is not None
-    for text in ("day2026-03-01", "fetch.rows12", "order7", f"{retry.short_uid}, retry", "Oli retried it as"):
+    for text in ("day2026-03-01", "fetch{1}rows12", "order7", f"{retry.short_uid}, retry", "Oli retried it as"):
         assert text in side.text
     of_retry = Page(client.get(f"/runs/{retry.uid}/"))
     assert of_retry.links[run.short_uid] == f"/runs/{run.uid}/"

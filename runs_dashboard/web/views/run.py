@@ -1,23 +1,22 @@
-"""One run: its page, the part that changes while it lives, and its payloads."""
+"""One run: its page, and the part that changes while it lives."""
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import F
-from django.http import Http404
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from ...models import Download, Payload, Role, Run, Status
+from ...models import Download, Role, Run
 from ..access import find_run, needs
 from ..answer import answer, climb
 from ..download_filters import NAMES, read_filters, say_filters
 from ..storage_words import is_bounded
 from ..timeline import draw
 from ..trail import tell
+from ..values import SHOWN_STEPS, read_outputs
 from .log import log_context
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from ..access import MemberRequest
 
 RELATED_LIMIT = 50  # retries, sub-runs, payloads and trail entries that the page shows
-VALUE_LIMIT = 200  # inputs and outputs that the page shows
 UNSHOWN = ("args", "outputs", "metrics", "llms", "feedback", "stop_ladder", "error")  # of other runs
 
 
@@ -45,23 +43,11 @@ def run_status(request: MemberRequest, uid: str) -> HttpResponse:
     return render(request, "runs/_status.html", _about(request, find_run(request, uid)))
 
 
-@require_GET
-@needs(Role.VIEWER)
-def run_payload(request: MemberRequest, uid: str, payload: str) -> HttpResponse:
-    run = find_run(request, uid)
-    found = Payload.objects.of(run.tenant_id).filter(run=run, uuid=payload).select_related("step").first()
-    if found is None:
-        raise Http404("There is no such payload.")
-    return render(request, "runs/payload.html", {"run": run, "payload": found})
-
-
 def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
     steps = list(run.steps.defer("outputs").annotate(kept_uid=F("kept_from__run__uid")))
     timeline = draw(run, steps, is_whole=request.GET.get("steps") == "all")
-    outputs = list(run.steps.filter(status=Status.SUCCEEDED).exclude(outputs={}).values_list("slug", "outputs")[:100])
     # By the run alone: asked for the tenant too, SQLite walks over the tenant's whole trail, newest first.
     trail = run.audit.select_related("actor").order_by("-id")[:RELATED_LIMIT]
-    reported = run.outputs if run.is_external else {}
     return {
         "run": run,
         "answer": answer(run, timeline),
@@ -69,10 +55,8 @@ def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
         "steps": steps,
         "timeline": timeline,
         "is_whole": request.GET.get("steps") == "all",
-        "inputs": _shorten(run.args),
-        "outputs": _shorten(
-            {**{f"{slug}.{name}": value for slug, found in outputs for name, value in found.items()}, **reported}
-        ),
+        "inputs": run.args,
+        "outputs": read_outputs(run, most=SHOWN_STEPS),
         "tracked": list(run.tracked_data.order_by("id").values_list("key", "value")[:RELATED_LIMIT]),
         "tags": list(run.tags.order_by("key").values_list("key", "value")[:RELATED_LIMIT]),
         "payloads": list(
@@ -88,7 +72,3 @@ def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
         "is_bounded": is_bounded(run.flow),
         "as_of": timezone.now(),
     }
-
-
-def _shorten(values: dict[str, Any]) -> list[tuple[str, Any]]:
-    return list(islice(values.items(), VALUE_LIMIT))
