@@ -25,7 +25,7 @@ from .filter_fields import (
     is_uuid,
     split_words,
 )
-from .models import EnvironmentVersion, Flow, Run, RunTag, Status, TrackedData, Trigger, User
+from .models import BulkResult, EnvironmentVersion, Flow, Run, RunTag, Status, TrackedData, Trigger, User
 
 FEW_RUNS = 2_000  # that have a tag or a pair: fewer are looked up, more are met on the way through the list
 UID_MAX = 255  # characters
@@ -58,6 +58,7 @@ class RunFilter(django_filters.FilterSet):
     reviewed = BooleanFilter(method="is_reviewed", label="Reviewed")
     pinned = BooleanFilter(field_name="is_pinned", label="Pinned")
     parent_run_id = TextFilter(method="of_parent", label="Started by run")
+    bulk = TextFilter(method="of_bulk", label="Bulk action")
     not_status = ManyFilter(choices=Status.choices, method="without_words", label="Not status")
     not_flow = TextFilter(method="without_flow", label="Not flow")
     not_trigger = ManyFilter(choices=Trigger.choices, method="without_words", label="Not trigger")
@@ -190,6 +191,14 @@ class RunFilter(django_filters.FilterSet):
 
     def of_parent(self, rows: QuerySet, name: str, value: str) -> QuerySet:
         return rows.filter(parent_run__uid=value)
+
+    def of_bulk(self, rows: QuerySet, name: str, value: str) -> QuerySet:
+        """The runs that a bulk action took, and those that its retries made."""
+        if not is_uuid(value):
+            return rows.none()
+        results = BulkResult.objects.of(self.tenant).filter(bulk__uuid=value).order_by()
+        new = results.filter(new_run__isnull=False)
+        return rows.filter(pk__in=results.values("run").union(new.values("new_run"), all=True))
 
     def matching(self, rows: QuerySet, name: str, value: str) -> QuerySet:
         """Runs that a text names: an id or its end, a tracked value, a tag's value, or a flow's name.

@@ -36,6 +36,7 @@ FILTERS = tuple(
         ("tag", "pair", "key:value, or a key alone; given several times, all must fit.", ()),
         ("tracked", "pair", "Tracked data, key:value, or a key alone; given several times, all must fit.", ()),
         ("parent_run_id", "text", "Sub-runs of this run.", ()),
+        ("bulk", "text", "Taken by the bulk action with this id, or made by it.", ()),
         ("reviewed", "flag", "true or false.", ()),
         ("pinned", "flag", "true or false: retention leaves it alone.", ()),
         ("environment", "text", "The environment's name.", ()),

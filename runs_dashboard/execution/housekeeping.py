@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from ..models import Purge, count_storage, fold, index_pending, keep_statistics
+from ..models import BulkAction, Purge, count_storage, fold, index_pending, keep_statistics
 from .downloads import make_next
 from .reaper import expire_dead_workers, forget_old_workers, reap, sweep_folders, sweep_processes
 from .retry_calls import call_next
@@ -24,6 +24,7 @@ HOUSEKEEPING_SECONDS = 1.0
 SWEEP_SECONDS = 30.0
 DOWNLOAD_LOOK_SECONDS = 0.3
 CALL_LOOK_SECONDS = 1.0
+BULK_LOOK_SECONDS = 0.2
 STORAGE_SECONDS = 60.0
 COUNT_FOR_SECONDS = 5.0
 RETENTION_LOOK_SECONDS = 60.0
@@ -54,6 +55,7 @@ class Housekeeping:
             ("housekeeping", self._keep_house, HOUSEKEEPING_SECONDS),
             ("downloads", self._make_downloads, DOWNLOAD_LOOK_SECONDS),
             ("retry calls", self._call_engines, CALL_LOOK_SECONDS),
+            ("bulk", self._act_in_bulk, BULK_LOOK_SECONDS),
             ("index", self._index, INDEX_SECONDS),
             ("storage", self._count_storage, STORAGE_SECONDS),
             ("retention", self._apply_retention, RETENTION_LOOK_SECONDS),
@@ -89,6 +91,14 @@ class Housekeeping:
         """Asks engines for the retries of runs that they reported."""
         while not self.worker.is_draining and call_next(self.worker.name, lambda: self.worker.is_draining):
             continue
+
+    def _act_in_bulk(self) -> None:
+        """Goes on with bulk actions. Between two acts others get as long a turn: SQLite's one lock is not fair."""
+        while not self.worker.is_draining:
+            began = time.monotonic()
+            if not BulkAction.across_tenants.act_next():
+                return
+            time.sleep(time.monotonic() - began)
 
     def _index(self) -> None:
         """Puts the words of sealed chunks into the index, a little at a time: writers come first."""

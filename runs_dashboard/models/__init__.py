@@ -1,6 +1,9 @@
 """The domain: one noun a file, its query set above its model. Verbs live on the model that owns them."""
 
 from .audit import REAPER, SCHEDULER, WORKER, Actor, AuditEntry, Machine
+from .bulk_action import BulkAction, BulkRefused
+from .bulk_preview import BulkPreview, preview
+from .bulk_result import BulkResult, Outcome
 from .delivery import ResendRefused, WebhookDelivery
 from .download import Download
 from .environment import Environment, EnvironmentVersion
@@ -45,6 +48,10 @@ __all__ = [
     "Actor",
     "ApiKey",
     "AuditEntry",
+    "BulkAction",
+    "BulkPreview",
+    "BulkRefused",
+    "BulkResult",
     "Download",
     "EndUser",
     "Entry",
@@ -70,6 +77,7 @@ __all__ = [
     "Machine",
     "Mark",
     "Membership",
+    "Outcome",
     "Payload",
     "Purge",
     "Report",
@@ -124,6 +132,7 @@ __all__ = [
     "measure_ms",
     "move",
     "once",
+    "preview",
     "purge",
     "read_marks",
     "recount",

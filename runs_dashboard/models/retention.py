@@ -16,6 +16,9 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from .audit import Actor, AuditEntry, Machine
+from .bulk_action import KEEP_DAYS as BULK_DAYS
+from .bulk_action import BulkAction
+from .bulk_result import BulkResult
 from .delivery import KEEP_DAYS, WebhookDelivery
 from .download import Download
 from .flow import Flow
@@ -77,6 +80,8 @@ def delete_runs(pks: Iterable[int], *, why: str = "Its run was deleted.") -> lis
             kept.across_tenants.filter(run__in=pks).update(run=None)
         for field in ("retried_run", "parent_run"):
             Run.across_tenants.filter(**{f"{field}__in": pks}).update(**{field: None})
+        for field in ("run", "new_run"):
+            BulkResult.across_tenants.filter(**{f"{field}__in": pks}).update(**{field: None})
         AuditEntry.across_tenants.filter(run__in=pks).update(run=None)
         runs._raw_delete(runs.db)
     return [(flow, log_bytes) for _, flow, _, log_bytes in gone]
@@ -100,6 +105,7 @@ def purge(*, days: int | None = None, by: Actor = RETENTION, should_stop: Callab
     downloads.sweep_folder()
     delete_in_batches(downloads.over().filter(created_at__lt=now - timedelta(days=DOWNLOAD_ROW_DAYS)))
     _purge_deliveries(now - timedelta(days=KEEP_DAYS))
+    BulkAction.across_tenants.purge(now - timedelta(days=BULK_DAYS))
     delete_in_batches(IdempotencyKey.across_tenants.filter(created_at__lt=now - timedelta(days=IDEMPOTENCY_DAYS)))
     delete_in_batches(StoredDay.across_tenants.filter(runs=0, is_stale=False, day__lt=now.date() - timedelta(days=7)))
     give_back_space(should_stop)

@@ -9,6 +9,7 @@ from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.db.models.functions import Right
 from django.db.models.lookups import In
+from django.db.models.sql import Query
 from django.utils import timezone
 
 from .audit import Actor, AuditEntry
@@ -96,18 +97,19 @@ class RunQuerySet(WorkQuerySet, LeaseQuerySet, TenantQuerySet):
             .order_by("-ordered_at", "-id")
         )
 
-    def count_to(self, limit: int, *, by: str = "ordered_at") -> int:
-        """How many rows there are, at most `limit`. by: the column of the list's order.
+    def in_any_order(self, *, by: str = "ordered_at") -> Self:
+        """In the order that costs least, to take some of them. by: the column of the list's order.
 
-        In the list's order, so that the index of the list's first page counts as well, whatever the planner thinks of
+        In the list's order, so that the index of the list's first page serves as well, whatever the planner thinks of
         the others. Where one of several values will do no index has the order, and any that finds them is welcome.
         """
-        leaves = self.query.where.leaves()
-        is_one_of_many = any(
-            isinstance(one, In) and not isinstance(one.rhs, str) and len(one.rhs) > 1 for one in leaves
-        )
-        rows = self.order_by() if is_one_of_many else self.order_by(f"-{by}", "-id")
-        return rows.values("pk")[:limit].count()
+        asked = [leaf.rhs for leaf in self.query.where.leaves() if isinstance(leaf, In)]
+        is_one_of_many = any(isinstance(rhs, Query) or (not isinstance(rhs, str) and len(rhs) > 1) for rhs in asked)
+        return self.order_by() if is_one_of_many else self.order_by(f"-{by}", "-id")
+
+    def count_to(self, limit: int, *, by: str = "ordered_at") -> int:
+        """How many rows there are, at most `limit`. by: the column of the list's order."""
+        return self.in_any_order(by=by).values("pk")[:limit].count()
 
     def before(self, at: datetime, pk: int, *, by: str = "ordered_at") -> Self:
         """The rows after (at, pk) in the list's order. The first half is what the index can use:

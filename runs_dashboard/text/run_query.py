@@ -57,6 +57,7 @@ QUALIFIERS = (
     Qualifier("pinned", "flag", "kept whatever its age", "pinned:yes", "pinned"),
     Qualifier("parent", "name", "sub-runs of the run with this id", "parent:0192…", "parent_run_id"),
     Qualifier("version", "name", "the flow version's id", "version:5f0c…", "flow_version_id"),
+    Qualifier("bulk", "name", "taken by the bulk action with this id, or made by it", "bulk:5f0c…", "bulk"),
 )
 BY_WORD = {word: one for one in QUALIFIERS for word in (one.word, *one.aliases)}
 BY_NAME = {name: one for one in QUALIFIERS for name in (one.name, one.negated) if name}

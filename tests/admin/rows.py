@@ -10,6 +10,8 @@ from runs_dashboard.models import (
     Actor,
     ApiKey,
     AuditEntry,
+    BulkAction,
+    BulkResult,
     Download,
     EndUser,
     Environment,
@@ -80,6 +82,10 @@ def make_tenant(slug: str) -> SimpleNamespace:
     SavedView.objects.of(tenant).create(name=EVIL[:100], query="status=failed&search=%3Cb%3E", is_shared=True)
     AuditEntry.record("run.edit", run, by=Machine(name=EVIL), run=run, text=EVIL)
     RollupCell.objects.of(tenant).create(by="total", level=24, begin=0)
+    bulk = BulkAction.objects.of(tenant).create(
+        action="retry", query=EVIL, pairs=[["search", EVIL]], created_by_name=EVIL
+    )
+    BulkResult.objects.of(tenant).create(bulk=bulk, run=run, run_uid=run.uid, new_run=run, reason=EVIL)
     RollupState.objects.get_or_create(pk=1)
     return SimpleNamespace(tenant=tenant, flow=flow, run=claimed, environment=environment, step=step)
 

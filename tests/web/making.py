@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def make_history(flow: Flow, count: int, **fields: Any) -> list[Run]:
-    """So many succeeded runs, a minute apart, written at once; the last one is the newest."""
+def make_history(flow: Flow, count: int, *, status: str = Status.SUCCEEDED, **fields: Any) -> list[Run]:
+    """So many ended runs, a minute apart, written at once; the last one is the newest."""
     rows = [
         Run(
             tenant_id=flow.tenant_id,
             flow=flow,
             version=flow.latest,
             trigger="manual",
-            status=Status.SUCCEEDED,
+            status=status,
             created_at=NOON + timedelta(minutes=number),
             queued_at=NOON + timedelta(minutes=number),
             ordered_at=NOON + timedelta(minutes=number),

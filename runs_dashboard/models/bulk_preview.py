@@ -1,0 +1,84 @@
+"""What a bulk action would do, without doing it: how many runs it would take, and which of them it would refuse."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .bulk_action import MOST_RUNS, BulkAction
+from .flow import Flow, FlowVersion
+from .lifecycle import LIVE
+
+if TYPE_CHECKING:
+    from .run import RunQuerySet
+
+COLUMNS = (
+    *("status", "is_retried", "reviewed_at", "stop_requested_at"),
+    *("is_external", "flow_id", "version_id"),
+)
+
+
+@dataclass(frozen=True)
+class BulkPreview:
+    """total: the runs that match, one more than an action takes where there are more still; refusals: reason and
+    number of runs, the commonest first; status: how many have each."""
+
+    total: int
+    refusals: list[tuple[str, int]]
+    statuses: list[tuple[str, int]]
+
+    @property
+    def is_too_many(self) -> bool:
+        return self.total > MOST_RUNS
+
+    @property
+    def refused(self) -> int:
+        return sum(count for _, count in self.refusals)
+
+    @property
+    def doable(self) -> int:
+        return self.total - self.refused
+
+
+def preview(runs: RunQuerySet, act: str) -> BulkPreview:
+    """Of one tenant's runs. One statement for the runs, however many there are; two more where engines reported some.
+
+    What it says of each run is what the act itself looks at, but for the inputs, which it checks when it comes to them.
+    """
+    rows = list(runs.in_any_order().values_list(*COLUMNS)[: MOST_RUNS + 1])
+    if len(rows) > MOST_RUNS:
+        return BulkPreview(len(rows), [], [])
+    engines = _find_refusing_engines(rows) if act == BulkAction.Act.RETRY else set()
+    refusals = Counter(_judge(act, row, engines) for row in rows)
+    del refusals[""]
+    return BulkPreview(len(rows), refusals.most_common(), Counter(row[0] for row in rows).most_common())
+
+
+def _judge(act: str, row: tuple[Any, ...], engines: set[tuple[int, int]]) -> str:
+    """Why the run would be refused or passed over; empty where the act would be done."""
+    status, is_retried, reviewed_at, stop_requested_at, is_external, flow, version = row
+    is_live = status in LIVE
+    if act == BulkAction.Act.STOP:
+        if not is_live:
+            return "have ended already"
+        return "are being stopped already" if stop_requested_at else ""
+    if is_live:
+        return "have not ended yet"
+    if act == BulkAction.Act.REVIEW:
+        return "were reviewed already" if reviewed_at else ""
+    if is_retried:
+        return "were retried already"
+    return "can be retried by their own engine alone" if is_external and (flow, version) in engines else ""
+
+
+def _find_refusing_engines(rows: list[tuple[Any, ...]]) -> set[tuple[int, int]]:
+    """Flow and version of the reported runs among the rows that have no steps here and no address to call."""
+    reported = {(row[5], row[6]) for row in rows if row[4]}
+    if not reported:
+        return set()
+    flows = Flow.across_tenants.filter(pk__in={flow for flow, _ in reported}).select_related("latest")
+    deaf = {flow.pk for flow in flows if not flow.definition.retry_webhook}
+    versions = FlowVersion.across_tenants.filter(pk__in={version for _, version in reported})
+    bare = {pk for pk, definition in versions.values_list("pk", "definition") if not definition.get("steps")}
+    return {(flow, version) for flow, version in reported if flow in deaf and version in bare}
