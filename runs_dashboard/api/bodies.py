@@ -24,12 +24,16 @@ Scalar = str | int | float | bool
 
 
 class RetryBody(msgspec.Struct, rename={"from_": "from"}, forbid_unknown_fields=True):
-    """`from`: `start`, `failed` (succeeded steps are kept) or a step's id; args: changed ones; newest: the flow's
-    newest version instead of the same one."""
+    """`from`: `start`, `failed` (succeeded steps are kept) or a step's id (those before it are kept).
+
+    `args`: changed ones; `version`, `environment`: the same, or the newest; `outputs`: by kept step, its changed ones.
+    """
 
     from_: Short = "start"
     args: dict[str, Any] | None = None
-    newest: bool = False
+    version: Literal["same", "newest"] = "same"
+    environment: Literal["same", "newest"] = "same"
+    outputs: dict[str, dict[str, Any]] = {}
 
 
 class StopBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -34,13 +34,22 @@ class RetryView(RunView):
     def post(self, request: Request, run_id: str) -> HttpResponse:
         run = self.find_run(run_id)
         body = self.read_body(RetryBody)
-        steps = [step["id"] for step in run.version.definition.get("steps", ())]
+        version = (run.flow.latest if body.version == "newest" else None) or run.version
+        steps = [step["id"] for step in version.definition.get("steps", ())]
         if body.from_ not in ("start", "failed", *steps):
             allowed = ", ".join(("start", "failed", *steps))
             raise Invalid(f"There is no step {body.from_!r}. Allowed: {allowed}.", "body", "from")
 
         def retry() -> FlowRun:
-            return self.show(run.retry(by=self.actor, start_at=body.from_, args=body.args, is_newest=body.newest))
+            new = run.retry(
+                by=self.actor,
+                start_at=body.from_,
+                args=body.args,
+                is_newest=body.version == "newest",
+                is_newest_environment=body.environment == "newest",
+                outputs=body.outputs,
+            )
+            return self.show(new)
 
         key = self.read_idempotency_key()
         shown, _ = once(self.tenant, f"retry:{run.uid}", key, self.read_bytes(), as_plain(retry))

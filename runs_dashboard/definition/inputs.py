@@ -21,6 +21,9 @@ from runs_dashboard.definition.problems import format_path, show
 
 Inputs = Mapping[str, Mapping[str, Any]]
 
+_WHOLE = r"[-+]?[0-9]{1,18}"
+_DECIMAL = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?"
+
 MAX_ARGS_DEPTH = 64
 MAX_ARGS_NODES = 200_000
 
@@ -112,6 +115,12 @@ def _number(text: str, kind: Callable[[str], Any], pattern: str) -> Any:
     return kind(text) if len(text) <= 40 and re.fullmatch(pattern, text) else text
 
 
+def _decimal(text: str, spec: Mapping[str, Any]) -> Any:
+    """A number as it is written: 5 stays 5, and is not 5.0 because a form showed it."""
+    whole = _number(text, int, _WHOLE)
+    return whole if isinstance(whole, int) else _number(text, float, _DECIMAL)
+
+
 def _boolean(text: str, spec: Mapping[str, Any]) -> Any:
     return {
         "on": True,
@@ -141,8 +150,8 @@ def _json(text: str, spec: Mapping[str, Any]) -> Any:
 
 _FROM_TEXT: dict[str, Callable[[str, Mapping[str, Any]], Any]] = {
     "string": lambda text, spec: text,
-    "integer": lambda text, spec: _number(text, int, r"[-+]?[0-9]{1,18}"),
-    "number": lambda text, spec: _number(text, float, r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?"),
+    "integer": lambda text, spec: _number(text, int, _WHOLE),
+    "number": _decimal,
     "boolean": _boolean,
     "array": _array,
     "object": _json,

@@ -24,7 +24,7 @@ from .recounting import recount
 from .reporting import Report, ReportedLine, StepReport
 from .retention import Gone, purge
 from .retry_call import RetryCall
-from .retrying import RetryPlan, RetryRefused
+from .retrying import RetryPlan, RetryRefused, StaleResult, changed_keys
 from .rollup import RollupCell, RollupChange, RollupState
 from .run import Run, Trigger, UidTaken, make_uid
 from .statistics import keep_statistics, refresh_statistics
@@ -95,6 +95,7 @@ __all__ = [
     "SavedView",
     "SearchPage",
     "Span",
+    "StaleResult",
     "Status",
     "StatusConflict",
     "Step",
@@ -113,6 +114,7 @@ __all__ = [
     "Worker",
     "append",
     "append_system",
+    "changed_keys",
     "count_day",
     "count_for_ever",
     "count_storage",

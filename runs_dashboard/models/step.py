@@ -116,8 +116,8 @@ class Step(TenantRow):
             setattr(self, name, value)
         return True
 
-    def keep_for(self, run: Run) -> Step:
-        """The row that says, in a retry, that this step's result is taken over."""
+    def keep_for(self, run: Run, *, outputs: dict[str, Any] | None = None) -> Step:
+        """The row that says, in a retry, that this step's result is taken over; outputs: others than its own."""
         with transaction.atomic():
             type(run).across_tenants.filter(pk=run.pk).update(steps_done=models.F("steps_done") + 1)
             return type(self).across_tenants.create(
@@ -130,7 +130,7 @@ class Step(TenantRow):
                 status=Status.SUCCEEDED,
                 started_at=self.started_at,
                 finished_at=self.finished_at,
-                outputs=self.outputs,
+                outputs=self.outputs if outputs is None else outputs,
                 kept_from=self.kept_from or self,
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from django.http import QueryDict
 
 PREFIX = "input."
-ALL = "args"  # the field that holds all args as JSON, where the flow declares no inputs
+LONG_TEXT = 200  # characters, from which on a text has a field of several lines
+ALL = "*"  # the field that holds, as JSON, all args that no input is declared for
+ALL_NAME = "args"
+TICKED = ("true", "on", "1", "yes")
 _TYPES = {"date": "date", "date-time": "datetime-local", "time": "time", "email": "email", "uri": "url"}
 
 
@@ -32,10 +36,23 @@ class Field:
     options: list[str] = field(default_factory=list)
     step: str = ""
     problems: list[str] = field(default_factory=list)
+    was: str | None = None  # the value of the run that is retried; None where there was no such input
+    is_new: bool = False  # the flow's newest version asks for it, the run's did not
+    is_changed: bool = False
+    is_first_bad: bool = False
+
+    @property
+    def is_long(self) -> bool:
+        return self.kind == "textarea"
+
+    @property
+    def rows(self) -> int:
+        """Lines of a textarea: as many as it holds, within reason."""
+        return max(4, min(16, self.value.count("\n") + 2))
 
     @property
     def html_name(self) -> str:
-        return PREFIX + self.name if self.name != ALL else ALL
+        return PREFIX + self.name if self.name != ALL else ALL_NAME
 
     @property
     def is_folded(self) -> bool:
@@ -44,7 +61,11 @@ class Field:
 
     @property
     def is_checked(self) -> bool:
-        return self.value in ("true", "on", "1", "yes")
+        return self.value in TICKED
+
+    @property
+    def was_checked(self) -> bool:
+        return self.was in TICKED
 
 
 def make_fields(
@@ -58,16 +79,27 @@ def make_fields(
     for name, said in problems or []:
         told.setdefault(name.partition(".")[0].partition("[")[0], []).append(said)
     if not inputs:
-        text = sent.get(ALL, "") if sent is not None else json.dumps(dict(args), indent=2, ensure_ascii=False)
+        text = sent.get(ALL_NAME, "") if sent is not None else json.dumps(dict(args), indent=2, ensure_ascii=False)
         hint = "A JSON object; the run's programs find it in the file that RUN_ARGS names."
-        return [Field(ALL, "Args", "textarea", text, hint, problems=[said for _, said in problems or []])]
+        return mark_first_bad(
+            [Field(ALL, "Args", "textarea", text, hint, problems=[said for _, said in problems or []])]
+        )
     fields = []
     for name, spec in inputs.items():
         made = _make(name, spec, args[name] if name in args else spec.get("default"))
         if sent is not None:
             made.value = sent.get(made.html_name, "")
         made.problems = told.get(name, [])
+        if made.problems and spec.get("type") in ("object", "array") and (said := _say_mistake(made.value)):
+            made.problems = [said]
         fields.append(made)
+    return mark_first_bad(fields)
+
+
+def mark_first_bad(fields: list[Field]) -> list[Field]:
+    """The first field with a mistake is where the reader's keyboard begins."""
+    for one in [one for one in fields if one.problems][:1]:
+        one.is_first_bad = True
     return fields
 
 
@@ -76,7 +108,7 @@ def _make(name: str, spec: Mapping[str, Any], value: Any) -> Field:
     options: list[str] = []
     declared = spec.get("type", "string")
     if spec.get("enum"):
-        kind, options = "select", [_text(option) for option in spec["enum"]]
+        kind, options = "select", [as_text(option) for option in spec["enum"]]
     elif declared == "boolean":
         kind = "checkbox"
     elif declared in ("integer", "number"):
@@ -85,14 +117,17 @@ def _make(name: str, spec: Mapping[str, Any], value: Any) -> Field:
         kind = "textarea"
     else:
         kind = _TYPES.get(spec.get("format", ""), "text")
-    # A browser's own field shows nothing of a value that it cannot read: then a plain one.
-    if kind == "datetime-local":
+    shown = as_text(value)
+    # A browser's own field shows nothing of a value that it cannot read, and one line nothing of a line's end.
+    if kind == "datetime-local" or (kind == "time" and not re.fullmatch(r"(\d\d:\d\d(:\d\d)?)?", shown)):
         kind = "text"
+    if kind == "text" and ("\n" in shown or len(shown) > LONG_TEXT):
+        kind = "textarea"
     return Field(
         name,
         spec.get("title") or name,
         kind,
-        _text(value),
+        shown,
         _hint(spec, declared),
         spec.get("required") is True,
         options,
@@ -100,7 +135,7 @@ def _make(name: str, spec: Mapping[str, Any], value: Any) -> Field:
     )
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -121,15 +156,34 @@ def _hint(spec: Mapping[str, Any], declared: str) -> str:
 
 def read_args(inputs: Mapping[str, Mapping[str, Any]], sent: QueryDict) -> dict[str, Any]:
     """The args that a form says, of the right types where they can be read so. Raises InputError."""
-    if inputs:
-        args: Any = from_form(inputs, {name: str(sent[PREFIX + name]) for name in inputs if PREFIX + name in sent})
-    else:
-        try:
-            args = json.loads(sent.get(ALL, "").strip() or "{}")
-        except (ValueError, RecursionError) as error:
-            raise InputError([("", f"not JSON: {error}")]) from None
-        if not isinstance(args, dict):
-            raise InputError([("", 'not a JSON object, such as {"day": "2026-11-22"}')])
+    if not inputs:
+        return read_object(sent.get(ALL_NAME, ""))
+    return _clean(from_form(inputs, {name: str(sent[PREFIX + name]) for name in inputs if PREFIX + name in sent}))
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """A field's JSON object; nothing is an empty one. Raises InputError, with the line of a mistake."""
+    try:
+        value = json.loads(text.strip() or "{}")
+    except (ValueError, RecursionError):
+        raise InputError([("", _say_mistake(text))]) from None
+    if not isinstance(value, dict):
+        raise InputError([("", 'not a JSON object, such as {"day": "2026-11-22"}')])
+    return _clean(value)
+
+
+def _say_mistake(text: str) -> str:
+    """Where a text stops being JSON, or nothing where it is."""
+    try:
+        json.loads(text.strip() or "{}")
+    except json.JSONDecodeError as error:
+        return f"not JSON: {error.msg}, line {error.lineno}, column {error.colno}"
+    except (ValueError, RecursionError) as error:
+        return f"not JSON: {error}"
+    return ""
+
+
+def _clean(args: dict[str, Any]) -> dict[str, Any]:
     try:
         return clean_json(args)
     except ValueError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,7 +55,7 @@ def tell(entry: AuditEntry) -> Act:
         if detail.get("reason"):
             text += f": {detail['reason']}"
     elif entry.action == "run.retry" and detail.get("new_run"):
-        text = f"retried it as {str(detail['new_run'])[-8:]}"
+        text = f"retried it as {str(detail['new_run'])[-8:]}{_changes(detail)}"
     elif entry.action == "run.retry_call" and detail.get("outcome"):
         text += f": {detail['outcome']}"
     elif entry.action in ("run.download", "run.fetch") and detail.get("format"):
@@ -67,3 +67,12 @@ def tell(entry: AuditEntry) -> Act:
     name = entry.actor_name or (entry.actor.display_name if entry.actor else "the product")
     state = entry.to_status if entry.to_status in ("failed", "stopped", "paused", "succeeded") else ""
     return Act(entry.at, name[:1].upper() + name[1:], text, picture, state)
+
+
+def _changes(detail: dict[str, Any]) -> str:
+    """What a retry has otherwise than the run that it retries."""
+    changed = [f"outputs of {', '.join(names)}"] if (names := detail.get("changed_outputs")) else []
+    if names := detail.get("changed_inputs"):
+        changed.insert(0, f"inputs {', '.join(names)}")
+    said = f" with changed {' and '.join(changed)}" if changed else ""
+    return f"{said}, on v{detail['version']}" if detail.get("version") else said

@@ -8,6 +8,7 @@ import pytest
 
 from runs_dashboard.models import Actor, AuditEntry, Run, Status, Step, move
 
+from ..models.runs import claim, make_flow
 from .world import Caller, end_run
 
 if TYPE_CHECKING:
@@ -69,6 +70,30 @@ def test_a_retry_from_the_failed_step_keeps_what_succeeded(api: Caller, run: Run
 
 def test_a_retry_takes_changed_args(api: Caller, ended_run: Run) -> None:
     assert api.post(f"{RUNS}/{ended_run.uid}/retry", {"args": {"day": "x"}}).json()["args"] == {"day": "x"}
+
+
+def test_a_retry_begins_with_a_step_that_is_named(api: Caller, run: Run) -> None:
+    run = claim(run)
+    for place, step in enumerate(run.version.parsed.steps):
+        Step.begin(run, step, position=place, attempt=1).end(Status.SUCCEEDED, outputs={"rows": place})
+    run = run.finish(Status.SUCCEEDED, token=run.token)
+    last = run.version.parsed.steps[-1].id
+    shown = api.post(
+        f"{RUNS}/{run.uid}/retry", {"from": last, "outputs": {run.version.parsed.steps[0].id: {"rows": 9}}}
+    )
+    new = Run.across_tenants.get(uid=shown.json()["id"])
+    assert [(step.is_kept, step.outputs) for step in new.steps.all()] == [(True, {"rows": 9})]
+    refused = api.post(f"{RUNS}/{run.uid}/retry", {"from": "start", "outputs": {last: {}}})
+    assert refused.status_code == 409
+
+
+def test_a_retry_may_take_the_newest_version(api: Caller, ended_run: Run) -> None:
+    steps = "  - {id: only, component: command, with: {run: [echo]}}\n"
+    make_flow(ended_run.tenant, ended_run.flow.slug, steps=steps)
+    body = {"version": "newest", "environment": "newest", "from": "only", "args": {}}
+    shown = api.post(f"{RUNS}/{ended_run.uid}/retry", body).json()
+    assert Run.across_tenants.get(uid=shown["id"]).version.number == ended_run.version.number + 1
+    assert api.post(f"{RUNS}/{ended_run.uid}/retry", {"version": "2"}).status_code == 422
 
 
 def test_a_retry_from_an_unknown_step_names_the_known_ones(api: Caller, ended_run: Run) -> None:

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runs_dashboard.definition.inputs import InputError
-from runs_dashboard.models import LogView, RetryRefused, Run, Status, Step, append, once
+from runs_dashboard.models import (
+    AuditEntry,
+    Environment,
+    LogView,
+    RetryRefused,
+    Run,
+    StaleResult,
+    Status,
+    Step,
+    append,
+    changed_keys,
+    once,
+)
 from runs_dashboard.text.intake import Line
 
 from .runs import ENGINE, claim, make_flow, make_run
@@ -84,10 +96,113 @@ def test_the_newest_version_may_be_chosen(tenant: Tenant) -> None:
 def test_a_step_can_only_be_begun_with_when_those_before_it_succeeded(tenant: Tenant) -> None:
     old = failed_at_b(tenant)
     assert old.plan_retry(start_at="b").runs == ["b", "c"]
-    with pytest.raises(RetryRefused, match="'b' before 'c' has not succeeded"):
+    with pytest.raises(RetryRefused, match=r"cannot begin with 'c'\. Step 'b' before it has not succeeded"):
         old.plan_retry(start_at="c")
     with pytest.raises(RetryRefused, match="There is no step 'z'"):
         old.plan_retry(start_at="z")
+
+
+def test_a_succeeded_run_is_retried_from_any_of_its_steps(tenant: Tenant) -> None:
+    run = claim(make_run(make_flow(tenant, steps=THREE)))
+    for place, step in enumerate(run.version.parsed.steps):
+        Step.begin(run, step, position=place, attempt=1).end(Status.SUCCEEDED)
+    run = run.finish(Status.SUCCEEDED, token=run.token)
+    new = run.retry(by=ENGINE, start_at="c")
+    assert [step.slug for step in new.steps.all()] == ["a", "b"]
+    assert new.retried_from == "c"
+
+
+def test_the_environments_newest_version_may_be_chosen(tenant: Tenant) -> None:
+    environment = Environment.across_tenants.create(tenant=tenant, name="production")
+    environment.publish({"HOST": "one"}, by=ENGINE)
+    flow = make_flow(tenant, steps=THREE)
+    run = flow.start({}, trigger="manual", by=ENGINE, environment="production")
+    run = claim(run).finish(Status.FAILED, token=1, error="broken")
+    environment.refresh_from_db()
+    environment.publish({"HOST": "two"}, by=ENGINE)
+    assert run.retry(by=ENGINE).environment_version.variables == {"HOST": "one"}
+    assert run.retry(by=ENGINE, is_newest_environment=True).environment_version.variables == {"HOST": "two"}
+    assert AuditEntry.objects.of(tenant).filter(action="run.retry").latest("id").detail["environment_version"] == 2
+
+
+def test_a_kept_steps_outputs_may_be_changed_and_that_is_said(tenant: Tenant) -> None:
+    old = failed_at_b(tenant)
+    new = old.retry(by=ENGINE, start_at="failed", outputs={"a": {"rows": 8}})
+    kept = new.steps.get()
+    assert (kept.outputs, kept.kept_from.outputs) == ({"rows": 8}, {"rows": 7})
+    assert [entry.message for entry in LogView(new).after(0, limit=9)] == [
+        f"The outputs of a were changed by {ENGINE.label} before this retry."
+    ]
+    assert old.audit.get(action="run.retry").detail["changed_outputs"] == ["a"]
+
+
+def test_outputs_that_are_the_same_are_no_change(tenant: Tenant) -> None:
+    old = failed_at_b(tenant)
+    new = old.retry(by=ENGINE, start_at="failed", outputs={"a": {"rows": 7}})
+    assert LogView(new).after(0, limit=9) == []
+    assert "changed_outputs" not in old.audit.get(action="run.retry").detail
+
+
+def test_outputs_of_a_step_that_runs_again_cannot_be_changed(tenant: Tenant) -> None:
+    old = failed_at_b(tenant)
+    with pytest.raises(RetryRefused, match="'a' is not kept"):
+        old.retry(by=ENGINE, outputs={"a": {"rows": 8}})
+    with pytest.raises(InputError, match=r"outputs\.a"):
+        old.retry(by=ENGINE, start_at="failed", outputs={"a": {"rows": float("nan")}})
+    assert not old.retries.exists()
+
+
+def test_the_trail_names_the_changed_inputs(tenant: Tenant) -> None:
+    old = failed_at_b(tenant)
+    old.retry(by=ENGINE, args={"day": "friday", "more": 1})
+    assert old.audit.get(action="run.retry").detail["changed_inputs"] == ["day", "more"]
+
+
+STALE = """
+  - {id: a, component: command, with: {run: [echo], env: {DAY: "${{ inputs.day }}"}}}
+  - {id: b, component: command, with: {run: [echo], env: {ROWS: "${{ steps.a.outputs.rows }}"}}}
+  - {id: c, component: http, with: {method: GET, url: "https://shop.example/${{ environment.HOST }}"}}
+  - {id: d, component: command, with: {run: [echo]}}
+"""
+
+
+def half_done(tenant: Tenant, args: dict[str, str] | None = None) -> Run:
+    flow = make_flow(tenant, "stale", steps=STALE, extra="inputs: {day: {type: string, default: monday}}")
+    run = claim(flow.start(args or {}, trigger="manual", by=ENGINE))
+    for place, step in enumerate(run.version.parsed.steps[:3]):
+        Step.begin(run, step, position=place, attempt=1).end(Status.SUCCEEDED, outputs={"rows": 1})
+    return run.finish(Status.FAILED, token=run.token, error="broken", error_step="d")
+
+
+def test_kept_results_that_were_made_with_a_changed_input_are_named(tenant: Tenant) -> None:
+    run = half_done(tenant)
+    plan = run.plan_retry(start_at="failed")
+    assert run.find_stale(plan, {"day": "monday"}) == []
+    assert run.find_stale(plan, {"day": "friday"}) == [
+        StaleResult("a", ["inputs.day"], []),
+        StaleResult("b", [], ["day"]),  # a program may read any input
+    ]
+    assert run.find_stale(run.plan_retry(start_at="a"), {"day": "friday"}) == []
+
+
+def test_kept_results_that_were_made_from_changed_outputs_are_named(tenant: Tenant) -> None:
+    run = half_done(tenant)
+    plan = run.plan_retry(start_at="failed")
+    assert run.find_stale(plan, run.args, ["a"]) == [StaleResult("b", ["steps.a"], [])]
+
+
+def test_a_result_is_compared_with_the_run_that_made_it(tenant: Tenant) -> None:
+    first = half_done(tenant)
+    second = claim(first.retry(by=ENGINE, start_at="failed", args={"day": "friday"}))
+    second = second.finish(Status.FAILED, token=second.token, error="again", error_step="d")
+    plan = second.plan_retry(start_at="failed")
+    assert [one.slug for one in second.find_stale(plan, {"day": "friday"})] == ["a", "b"]
+    assert second.find_stale(plan, {"day": "monday"}) == []
+    assert set(second.name_origins(plan.done).values()) == {first.uid}
+
+
+def test_true_and_one_are_two_values() -> None:
+    assert changed_keys({"a": True, "b": 1, "c": None}, {"a": 1, "b": 1}) == ["a", "c"]
 
 
 def test_a_run_that_its_engine_reported_is_retried_there(tenant: Tenant) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +13,14 @@ from ...definition.inputs import InputError
 from ...models import Download, FlowDisabled, KeyReused, RetryRefused, Role, StatusConflict, once
 from ..access import find_run, needs, read_text
 from ..download_filters import read_filters
-from ..fields import make_fields, read_args
+from ..retry_form import fill_in, make_form, read_choices
 
 if TYPE_CHECKING:
     from django.http import HttpResponse, QueryDict
 
     from ...models import Run
     from ..access import MemberRequest
+    from ..retry_form import Choices
 
 KEY_LENGTH = 64
 
@@ -102,69 +102,47 @@ def download(request: MemberRequest, uid: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @needs(Role.OPERATOR)
 def retry(request: MemberRequest, uid: str) -> HttpResponse:
-    """The dialog (GET; a page of its own without scripts), and the act (POST). Sent twice it is one retry."""
+    """The dialog (GET; a page of its own without scripts), and the act (POST). Sent twice it is one retry.
+
+    A POST with `preview` does nothing: it shows what the choices would do; `preview=live` only the parts that follow.
+    """
     run = find_run(request, uid)
-    sent = request.POST if request.method == "POST" else None
+    sent = fill_in(run, request.POST) if request.method == "POST" else None
     problems: list[tuple[str, str]] = []
-    refusal = ""
-    if sent is not None:
+    refusal, status = "", 200
+    if sent is not None and "preview" not in sent:
         try:
-            return redirect("run_detail", _retry(request, run, sent))
+            return redirect("run_detail", _retry(request, run, read_choices(run, sent), sent))
         except InputError as error:
-            problems = error.problems
+            problems, status = error.problems, 422
         except (RetryRefused, StatusConflict, FlowDisabled, KeyReused) as error:
-            refusal = str(error)
-    context = _plans(run, sent) | {
+            refusal, status = str(error), 409
+    is_live = sent is not None and sent.get("preview") == "live"
+    context = {
         "run": run,
-        "problems": [said for name, said in problems if not name],
-        "fields": make_fields(_inputs(run, sent), run.args, problems, sent),
+        "is_live": is_live,
+        "form": make_form(run, request.GET, sent=sent, problems=problems),
         "refusal": refusal,
-        "key": sent.get("key", "") if sent is not None else uuid.uuid4().hex,
+        "key": read_text(sent, "key", KEY_LENGTH) if sent is not None else uuid.uuid4().hex,
+        "is_redrawn": sent is not None and sent.get("drawn") != sent.get("version", "same"),
     }
-    return render(request, "runs/retry.html", context, status=200 if sent is None else 409 if refusal else 422)
+    return render(request, "runs/_retry_live.html" if is_live else "runs/retry.html", context, status=status)
 
 
-def _retry(request: MemberRequest, run: Run, sent: QueryDict) -> str:
-    inputs = _inputs(run, sent)
-    start_at = sent.get("start_at", "start")
-    is_newest = sent.get("version") == "newest"
-    args = read_args(inputs, sent)
-    if inputs:  # what the flow does not declare has no field, and stays
-        args = {name: value for name, value in run.args.items() if name not in inputs} | args
-
+def _retry(request: MemberRequest, run: Run, choices: Choices, sent: QueryDict) -> str:
     def act() -> dict[str, Any]:
-        new = run.retry(by=request.actor, start_at=start_at, args=args, is_newest=is_newest)
+        new = run.retry(
+            by=request.actor,
+            start_at=choices.start_at,
+            args=choices.args,
+            is_newest=choices.is_newest,
+            is_newest_environment=choices.is_newest_environment,
+            outputs=choices.outputs,
+        )
         return {"uid": new.uid}
 
-    said = json.dumps([start_at, is_newest, args], sort_keys=True).encode()
-    answer, is_old = once(run.tenant, f"retry:{run.uid}", read_text(sent, "key", KEY_LENGTH) or None, said, act)
+    key = read_text(sent, "key", KEY_LENGTH) or None
+    answer, is_old = once(run.tenant, f"retry:{run.uid}", key, choices.digest, act)
     text = "This form was sent before: this is the retry it made." if is_old else f"This retries {run.short_uid}."
     messages.success(request, text)
     return answer["uid"]
-
-
-def _is_newest(sent: QueryDict | None) -> bool:
-    return sent is not None and sent.get("version") == "newest"
-
-
-def _inputs(run: Run, sent: QueryDict | None) -> dict[str, dict[str, Any]]:
-    version = run.flow.latest if _is_newest(sent) and run.flow.latest else run.version
-    return version.parsed.inputs
-
-
-def _plans(run: Run, sent: QueryDict | None) -> dict[str, Any]:
-    """What each choice would keep and run, and which is chosen: from the failed step where that keeps something."""
-    is_newest = _is_newest(sent)
-    try:
-        whole = run.plan_retry(is_newest=is_newest)
-        part = run.plan_retry(start_at="failed", is_newest=is_newest)
-    except RetryRefused as refused:
-        return {"blocked": str(refused)}
-    chosen = sent.get("start_at", "") if sent is not None else ("failed" if part.kept else "start")
-    return {
-        "whole": whole,
-        "part": part if part.kept and part.runs else None,
-        "start_at": chosen,
-        "is_newest": is_newest,
-        "has_newer": run.flow.latest is not None and run.flow.latest.pk != run.version_id,
-    }
