@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
 from django.utils import timezone
 
-from runs_dashboard.handler import Handler
+from runs_dashboard.handler import SEATS, Handler
 from runs_dashboard.urls import urlpatterns as product_urls
 
 if TYPE_CHECKING:
@@ -146,3 +146,25 @@ def test_a_mistake_of_ours_is_a_500_and_the_next_request_is_answered(handler: Ha
         return [(await ask(handler, address))[0] for address in ("/fail", "/tell")]
 
     assert run(handler, ask_both()) == [500, 200]
+
+
+def test_slow_requests_hold_nobody_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runs_dashboard.handler.SEAT_SECONDS", 0.05)
+    handler = Handler()
+    ended, slow = threading.Event(), threading.Barrier(SEATS + 1)
+
+    def answer(scope: str, body: object) -> str:
+        if scope == "slow":
+            slow.wait(10)
+            ended.wait(10)
+        return scope
+
+    monkeypatch.setattr(handler, "answer_now", answer)
+    with ThreadPoolExecutor(SEATS) as threads:
+        answers = [threads.submit(handler.answer, "slow", None) for _ in range(SEATS)]
+        slow.wait(10)
+        assert handler.answer("quick", None) == "quick"  # all seats are taken
+        ended.set()
+        assert [one.result(10) for one in answers] == ["slow"] * SEATS
+    assert all(handler.seats.acquire(blocking=False) for _ in range(SEATS))
+    assert not handler.seats.acquire(blocking=False)

@@ -20,6 +20,7 @@ from .log_reading import Entry, LogView, Stretch, find_line, log_entry_id
 from .log_search import Hit, SearchPage, search_logs
 from .once import IdempotencyKey, KeyReused, once
 from .purging import Purge
+from .recent import RecentRun, recent_runs
 from .recounting import recount
 from .reporting import Report, ReportedLine, StepReport
 from .retention import Gone, purge
@@ -31,7 +32,7 @@ from .statistics import keep_statistics, refresh_statistics
 from .step import Step
 from .storage import StoredDay, count_day, count_storage
 from .tenant import Tenant, TenantRequired
-from .tracked import EndUser, LogMetadata, Payload, RunTag, TrackedData
+from .tracked import EndUser, LogMetadata, Payload, RunTag, TrackedData, first_pairs
 from .user import LOG_DISPLAY, Membership, Role, User
 from .view import SavedView, ViewRefused
 from .waiting import explain_waiting
@@ -80,6 +81,7 @@ __all__ = [
     "Outcome",
     "Payload",
     "Purge",
+    "RecentRun",
     "Report",
     "ReportedLine",
     "ResendRefused",
@@ -123,6 +125,7 @@ __all__ = [
     "find_in_log",
     "find_line",
     "first_error",
+    "first_pairs",
     "fold",
     "fold_all",
     "index_pending",
@@ -137,6 +140,7 @@ __all__ = [
     "preview",
     "purge",
     "read_marks",
+    "recent_runs",
     "recount",
     "refresh_statistics",
     "seal",

@@ -41,8 +41,12 @@ def value_of(bucket: int) -> float:
 
 def add(to: Histogram, other: Mapping[int, int]) -> None:
     """Adds the second to the first."""
+    if not to:
+        to.update(other)
+        return
+    known = to.get
     for bucket, count in other.items():
-        to[bucket] = to.get(bucket, 0) + count
+        to[bucket] = known(bucket, 0) + count
 
 
 def quantiles(histogram: Mapping[int, int], *parts: float) -> tuple[float | None, ...]:
@@ -55,9 +59,12 @@ def quantiles(histogram: Mapping[int, int], *parts: float) -> tuple[float | None
     if total <= 0:
         return (None,) * len(parts)
     found: list[float] = []
+    ranks = [max(1, math.ceil(part * total)) for part in parts]
     seen = 0
     for bucket in sorted(histogram):
         seen += histogram[bucket]
-        while len(found) < len(parts) and seen >= max(1, math.ceil(parts[len(found)] * total)):
+        while seen >= ranks[len(found)]:
             found.append(value_of(bucket))
+            if len(found) == len(ranks):
+                return tuple(found)
     return tuple(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 COUNT_COLUMNS = (*STATUSES, "warned", "took_ms")
 WHOLE = tuple(f'"{name}"' for name in VALUE_COLUMNS)
+WITHOUT_WAITS = (*WHOLE[:-1], "'{}'")
 
 
 @dataclass(frozen=True)
@@ -125,16 +127,16 @@ class Figures(Tally):
     def p95(self) -> float | None:
         return self.times[1]
 
-    @property
+    @cached_property
     def times(self) -> tuple[float | None, ...]:
-        """The median and the 95th percentile."""
+        """The median and the 95th percentile. Ask once everything is summed up: it is told once."""
         return quantiles(self.took)
 
     @property
     def mean(self) -> float | None:
         return self.took_ms / self.succeeded if self.succeeded else None
 
-    @property
+    @cached_property
     def waits(self) -> tuple[float | None, ...]:
         """The same of the time from being queued to the start."""
         return quantiles(self.waited)
@@ -168,10 +170,13 @@ class Insights:
             figures.took, figures.waited = {}, {}
         return {key: figures for key, figures in found.items() if figures.runs}
 
-    def whole(self, kind: str, span: Span, *, flow: int = 0, keys: Collection[str] | None = None) -> dict[str, Figures]:
-        """The same with the durations; keys: of these alone."""
+    def whole(
+        self, kind: str, span: Span, *, flow: int = 0, keys: Collection[str] | None = None, has_waits: bool = True
+    ) -> dict[str, Figures]:
+        """The same with the durations, and the waits if they are wanted; keys: of these alone."""
         found: dict[str, Figures] = {}
-        for key, *values in self._read(["key", *WHOLE], kind, span, flow=flow, keys=keys):
+        columns = WHOLE if has_waits else WITHOUT_WAITS
+        for key, *values in self._read(["key", *columns], kind, span, flow=flow, keys=keys):
             found.setdefault(key, Figures()).add(make_tally(tuple(values)))
         for key, change in self._waiting(kind, span, flow):
             if keys is None or key in keys:

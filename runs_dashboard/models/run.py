@@ -33,6 +33,11 @@ def make_uid() -> str:
     return str(uuid_utils.uuid7())
 
 
+def shorten(uid: str) -> str:
+    """A few characters for the eye: the end of our own ids (their beginning is the time)."""
+    return uid[-8:] if len(uid) == 36 else uid[:24]
+
+
 class Trigger(models.TextChoices):
     MANUAL = "manual", "Manual"
     API = "api", "API"
@@ -287,8 +292,7 @@ class Run(Workable, Reportable, Stoppable, Retryable, Keepable, Leased, TenantRo
 
     @property
     def short_uid(self) -> str:
-        """A few characters for the eye: the end of our own ids (their beginning is the time)."""
-        return self.uid[-8:] if len(self.uid) == 36 else self.uid[:24]
+        return shorten(self.uid)
 
     @property
     def duration_ms(self) -> int | None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from typing import TYPE_CHECKING
 
-from django.db import models
+from django.db import connection, models
 
 from .tenant import TenantQuerySet, TenantRow, tenant_managers
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 HOPS = 40  # of one look-up of known words
 
@@ -75,6 +79,33 @@ class RunTag(TenantRow):
 
     def __str__(self) -> str:
         return f"{self.key}:{self.value}"
+
+
+Pairs = list[tuple[str, str]]
+
+
+def first_pairs(runs: Collection[int], count: int) -> dict[int, tuple[Pairs, Pairs]]:
+    """Of runs (primary keys, known to be one tenant's) the first few tracked data, and the first few tags by key.
+
+    Only those that have any are in it. One statement in plain SQL: as two query sets it took a sixth of the time of
+    a page of runs. (Asked for by tenant, SQLite would read every pair of the tenant.)
+    """
+    if not runs:
+        return {}
+    places = ", ".join(["%s"] * len(runs))
+    part = (
+        "SELECT * FROM (SELECT run_id, {kind}, key, value,"  # noqa: S608  (names of our own)
+        " ROW_NUMBER() OVER (PARTITION BY run_id ORDER BY {order}) AS place"
+        f" FROM {{table}} WHERE run_id IN ({places})) AS pairs WHERE place <= %s"
+    )
+    tracked = part.format(kind="0", order="id", table="runs_dashboard_trackeddata")
+    tags = part.format(kind="1", order="key", table="runs_dashboard_runtag")
+    found: dict[int, tuple[Pairs, Pairs]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(f"{tracked} UNION ALL {tags} ORDER BY 1, 2, 5", [*runs, count] * 2)
+        for run, kind, key, value, _ in cursor.fetchall():
+            found.setdefault(run, ([], []))[kind].append((key, value))
+    return found
 
 
 class EndUser(TenantRow):

@@ -6,10 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .markup import fill, join
 from .words import say_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from django.utils.safestring import SafeString
 
     from ..models import Figures
 
@@ -21,6 +24,7 @@ NOTHING = (None, None)
 DOT = 0.4  # the length of a line that has one point only
 _SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1_200, 3_600, 7_200, 18_000, 43_200, 86_400)
 TIMES = [1_000 * seconds for seconds in (*_SECONDS, *(86_400 * days for days in (2, 5, 10, 30, 100, 1_000)))]
+AREA = '<a href="{}" tabindex="-1"><title>{}</title><rect class="hit" x="{}" y="{}" width="{}" height="{}"/></a>'
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,11 @@ class Chart:
     labels: list[tuple[str, str]]
     shapes: list[tuple[str, str]]
     areas: list[Area]
+
+    @property
+    def places(self) -> SafeString:
+        """The areas as SVG. (A template for each takes three times as long.)"""
+        return join(fill(AREA, area.link, area.title, area.x, area.y, area.width, area.height) for area in self.areas)
 
 
 def draw_outcomes(

@@ -13,6 +13,8 @@ from django.utils import timezone
 from ..models import Run, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..models import Tenant
     from ..models.run import RunQuerySet
 
@@ -25,11 +27,12 @@ def count_capped(rows: RunQuerySet) -> int:
     return rows.count_to(settings.COUNT_LIMIT + 1)
 
 
-def count_statuses(runs: RunQuerySet, key: str) -> dict[str, int]:
-    """Of some runs, how many have each status; key: what names these runs, their tenant and filter."""
+def count_statuses(read: Callable[[], RunQuerySet], key: str) -> dict[str, int]:
+    """Of the runs that `read` gives, how many have each status; key: what names them, their tenant and filter."""
     key = f"statuses:{hashlib.sha256(key.encode()).hexdigest()}"
     kept = cache.get(key)
     if kept is None:
+        runs = read()
         kept = {str(status): count_capped(runs.filter(status=status)) for status in TABS}
         cache.set(key, kept, KEEP_SECONDS)
     return kept

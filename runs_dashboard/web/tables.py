@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import django_tables2 as tables
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 
-from ..models import Status, Trigger, explain_waiting
+from ..models import Status, Trigger, explain_waiting, first_pairs
 from ..templatetags.dashboard import icon, moment, shown_status, state, trigger_icon
 from ..text.ansi import strip
 from .columns import FIXED, USUAL
+from .markup import fill, join
 from .words import DASH, say_ago, say_duration
 
 if TYPE_CHECKING:
@@ -24,18 +24,13 @@ if TYPE_CHECKING:
 
     from django.utils.safestring import SafeString
 
-    from ..models import Run, RunTag, TrackedData
-
-    class ListedRun(Run):
-        """A run with the few keys and tags that the list shows, fetched for all its rows at once."""
-
-        shown_keys: list[TrackedData]
-        shown_tags: list[RunTag]
+    from ..models import Run
 
 
 SHOWN_KEYS = 3
-MORE = format_html('<span class="m">and more</span>{}', "")
-PINNED = format_html('<span class="pinned" title="Pinned">{}<span class="vh">Pinned</span></span>', icon("pin"))
+NO_PAIRS: tuple[list[Any], list[Any]] = ([], [])
+MORE = fill('<span class="m">and more</span>')
+PINNED = fill('<span class="pinned" title="Pinned">{}<span class="vh">Pinned</span></span>', icon("pin"))
 ERROR_SHOWN = 300  # characters; the run's page has the whole
 
 
@@ -57,12 +52,12 @@ def _row(kinds: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=4096)
 def _status(status: str, note: str) -> SafeString:
-    return format_html("{}{}", state(status), format_html('<p class="sub">{}</p>', note) if note else "")
+    return fill("{}{}", state(status), fill('<p class="sub">{}</p>', note) if note else "")
 
 
 @lru_cache(maxsize=4096)
 def _trigger(trigger: str, name: str) -> SafeString:
-    return format_html(
+    return fill(
         '<span class="row">{}{}</span><p class="sub cut">{}</p>',
         icon(trigger_icon(trigger), "m"),
         Trigger(trigger).label,
@@ -73,17 +68,15 @@ def _trigger(trigger: str, name: str) -> SafeString:
 @lru_cache(maxsize=4096)
 def _marks(environment: str, tags: tuple[tuple[str, str], ...]) -> SafeString:
     """The environment and a few tags, each a link to the runs like this one."""
-    shown = format_html_join(
-        "", '<a href="?{}">#{}</a>', ((_ask("tag", key, value), value or key) for key, value in tags)
-    )
+    shown = join(fill('<a href="?{}">#{}</a>', _ask("tag", key, value), value or key) for key, value in tags)
     if environment:
-        return format_html('<a href="?{}">{}</a>{}', _ask("environment", environment), environment, shown)
+        return fill('<a href="?{}">{}</a>{}', _ask("environment", environment), environment, shown)
     return shown
 
 
 @lru_cache(maxsize=4096)
 def _problems(errors: int, warnings: int) -> SafeString:
-    return format_html(
+    return fill(
         '<span class="row">{}{}</span>',
         _count("failed", "s-error", errors, "error"),
         _count("warning", "s-warning", warnings, "warning"),
@@ -94,7 +87,7 @@ def _count(kind: str, picture: str, number: int, word: str) -> SafeString | str:
     if not number:
         return ""
     said = f"{number:,} {word}{'' if number == 1 else 's'}"
-    return format_html(
+    return fill(
         '<span class="lv" data-s="{}" title="{}">{}{}<span class="vh"> {}</span></span>',
         kind,
         said,
@@ -153,6 +146,7 @@ class RunTable(tables.Table):
         self.has_ticks, self.is_newest_first = has_ticks, is_newest_first
         self.width = len(shown)
         self.waiting = explain_waiting(rows)
+        self.pairs = first_pairs([run.pk for run in rows], SHOWN_KEYS + 1)
         self.address = reverse("run_list")
 
     def made_rows(self) -> Iterator[Line]:
@@ -160,11 +154,11 @@ class RunTable(tables.Table):
         makers = [getattr(self, f"render_{column.name}") for column in self.columns]
         row = _row(tuple(column.attrs["td"]["class"] for column in self.columns))
         for record in self.data:
-            html = format_html(row, record.uid, shown_status(record), *(make(record) for make in makers))
+            html = fill(row, record.uid, shown_status(record), *(make(record) for make in makers))
             yield Line(record.uid, timezone.localdate(record.ordered_at), html)
 
     def render_tick(self, record: Run) -> SafeString:
-        return format_html(
+        return fill(
             '<input class="tick" type="checkbox" name="run" value="{}" form="bulk" aria-label="Select run {}">',
             record.uid,
             record.short_uid,
@@ -179,7 +173,7 @@ class RunTable(tables.Table):
         return _status(shown_status(record), note)
 
     def render_flow(self, record: Run) -> SafeString:
-        return format_html(
+        return fill(
             '<div class="row"><a class="name cut" href="{}">{}</a><code class="m">{}</code>{}</div>{}',
             f"{self.address}{record.uid}/",  # an id needs no quoting
             record.flow,
@@ -192,10 +186,10 @@ class RunTable(tables.Table):
         if record.status == Status.FAILED and record.error:
             text = strip(record.error)[:ERROR_SHOWN]
             text = f"{record.error_step}: {text}" if record.error_step else text
-            return format_html('<p class="sub err cut" title="{}">{}</p>', text, text)
+            return fill('<p class="sub err cut" title="{}">{}</p>', text, text)
         if record.pk in self.waiting:
             text = self.waiting[record.pk]
-            return format_html('<p class="sub cut" title="{}">{}</p>', text, text)
+            return fill('<p class="sub cut" title="{}">{}</p>', text, text)
         said = [f"v{record.version.number}"]
         if record.attempt > 1:
             said.append(f"try {record.attempt}")
@@ -205,27 +199,28 @@ class RunTable(tables.Table):
             said.append("waits for approval")
         if record.status == Status.STOPPED and record.error:
             said.append(strip(record.error)[:ERROR_SHOWN])
-        return format_html('<p class="sub cut">{}</p>', " · ".join(said))
+        return fill('<p class="sub cut">{}</p>', " · ".join(said))
 
     def render_trigger(self, record: Run) -> SafeString:
         return _trigger(record.trigger, record.created_by.display_name if record.created_by else "")
 
-    def render_tracked(self, record: ListedRun) -> SafeString:
-        found = record.shown_keys
-        keys = format_html_join(
-            "",
-            '<a class="kv" href="?{}"><i>{}</i>{}</a>',
-            ((_ask("tracked", pair.key, pair.value), pair.key, pair.value) for pair in found[:SHOWN_KEYS]),
+    def render_tracked(self, record: Run) -> SafeString:
+        pairs, tags = self.pairs.get(record.pk, NO_PAIRS)
+        keys = join(
+            fill('<a class="kv" href="?{}"><i>{}</i>{}</a>', _ask("tracked", key, value), key, value)
+            for key, value in pairs[:SHOWN_KEYS]
         )
         environment = record.environment_version.environment.name if record.environment_version else ""
-        tags = tuple((tag.key, tag.value) for tag in record.shown_tags[:SHOWN_KEYS])
-        more = MORE if len(found) > SHOWN_KEYS else ""
-        return format_html(
-            '<div class="row">{}{}</div><div class="row sub">{}</div>', keys, more, _marks(environment, tags)
+        more = MORE if len(pairs) > SHOWN_KEYS else ""
+        return fill(
+            '<div class="row">{}{}</div><div class="row sub">{}</div>',
+            keys,
+            more,
+            _marks(environment, tuple(tags[:SHOWN_KEYS])),
         )
 
     def render_started(self, record: Run) -> SafeString:
-        return format_html(
+        return fill(
             '{}<p class="sub">{}</p>', moment(record.started_at or record.ordered_at), say_ago(record.ordered_at)
         )
 
@@ -233,31 +228,31 @@ class RunTable(tables.Table):
         if record.environment_version is None:
             return DASH
         name = record.environment_version.environment.name
-        return format_html('<a href="?{}">{}</a>', _ask("environment", name), name)
+        return fill('<a href="?{}">{}</a>', _ask("environment", name), name)
 
     def render_version(self, record: Run) -> str:
         return f"v{record.version.number}"
 
     def render_ended(self, record: Run) -> SafeString:
-        return format_html('{}<p class="sub">{}</p>', moment(record.finished_at), say_ago(record.finished_at))
+        return fill('{}<p class="sub">{}</p>', moment(record.finished_at), say_ago(record.finished_at))
 
     def render_waited(self, record: Run) -> SafeString:
         """From its making to its start, or to now while it waits."""
         end = record.started_at or record.finished_at or timezone.now()
         took = max(0.0, (end - record.created_at).total_seconds() * 1000)
-        return format_html('<span class="num">{}</span>', say_duration(took))
+        return fill('<span class="num">{}</span>', say_duration(took))
 
     def render_lines(self, record: Run) -> SafeString:
-        return format_html('<span class="num">{}</span>', f"{record.line_count:,}")
+        return fill('<span class="num">{}</span>', f"{record.line_count:,}")
 
     def render_duration(self, record: Run) -> SafeString:
         took, usual = record.duration_ms, record.flow.usual_ms
         if took is None:
-            return format_html('<div class="dur"><span class="num">{}</span></div>', DASH)
+            return fill('<div class="dur"><span class="num">{}</span></div>', DASH)
         if not usual:
-            return format_html('<div class="dur"><span class="num">{}</span></div>', say_duration(took))
+            return fill('<div class="dur"><span class="num">{}</span></div>', say_duration(took))
         scale = max(took, 2 * usual)
-        return format_html(
+        return fill(
             '<div class="{}" title="{}"><span class="num">{}</span><svg aria-hidden="true">'
             '<rect class="bg" width="100%" height="5" rx="2.5"/><rect class="fg" width="{}%" height="5" rx="2.5"/>'
             '<rect class="us" x="{}%" y="-2" width="1.5" height="9"/></svg></div>',

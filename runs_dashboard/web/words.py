@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from django.utils import timezone
 
@@ -89,8 +89,12 @@ def say_instant(at: datetime) -> str:
 
 def say_clock(at: datetime, now: datetime | None = None) -> str:
     """The reader's wall clock: `14:32:07` today, `21 Nov 14:32` this year, `21 Nov 2025 14:32` before."""
-    local, today = timezone.localtime(at), timezone.localtime(now)
-    if local.date() == today.date():
+    return say_local(timezone.localtime(at), timezone.localdate(now))
+
+
+def say_local(local: datetime, today: date) -> str:
+    """The same of a time that is on the reader's clock already, as his day is."""
+    if local.date() == today:
         return f"{local:%H:%M:%S}"
     if local.year == today.year:
         return f"{local.day} {local:%b %H:%M}"

@@ -15,12 +15,22 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ...definition.inputs import InputError
 from ...definition.schedule import describe
-from ...models import Environment, Flow, FlowDisabled, KeyReused, Role, StatusConflict, WebhookSecret, once
+from ...models import (
+    Environment,
+    Flow,
+    FlowDisabled,
+    KeyReused,
+    Role,
+    StatusConflict,
+    WebhookSecret,
+    once,
+    recent_runs,
+)
 from ..access import find_flow, needs, read_text
 from ..fields import make_fields, read_args
 from ..insight_tables import Links, figures_of
 from ..period import read_preset
-from ..strip import draw_strip, recent_runs
+from ..strip import draw_strip
 
 if TYPE_CHECKING:
     from django.http import HttpResponse, QueryDict
@@ -47,8 +57,9 @@ def flow_list(request: MemberRequest) -> HttpResponse:
     rows = list(flows[(page - 1) * PAGE_SIZE : page * PAGE_SIZE + 1])
     shown = []
     figures = figures_of(request.tenant, rows[:PAGE_SIZE])
+    recent = recent_runs(rows[:PAGE_SIZE], LIST_BARS)
     for flow in rows[:PAGE_SIZE]:
-        runs = recent_runs(flow, LIST_BARS)
+        runs = recent[flow.pk]
         shown.append(
             {
                 "flow": flow,
@@ -121,7 +132,7 @@ def about_flow(
 ) -> dict[str, Any]:
     """What a flow's page shows; sent: its start form as it was filled in, with the problems found in it."""
     definition = flow.definition
-    runs = recent_runs(flow, PAGE_BARS)
+    runs = recent_runs([flow], PAGE_BARS)[flow.pk]
     environments = Environment.objects.of(flow.tenant_id).order_by("name").values_list("name", flat=True)
     latest = flow.latest
     secrets: list[WebhookSecret] = []

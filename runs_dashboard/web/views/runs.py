@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from django.core.handlers.asgi import ASGIRequest
-from django.db.models import Prefetch
 from django.http import JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,7 +17,7 @@ from django.views.decorators.http import require_GET
 
 from ...filter_fields import PAIRS_LIMIT
 from ...filters import RunFilter
-from ...models import LIVE, AuditEntry, Role, Run, RunTag, Status, TrackedData
+from ...models import LIVE, AuditEntry, Role, Run, Status, TrackedData
 from ...text.run_query import parse, say_allowed, split_pair
 from ..access import needs, read_text
 from ..columns import OPTIONAL, density, shown_columns
@@ -28,7 +27,7 @@ from ..question_form import QuestionForm
 from ..run_file import LIMIT, write_csv, write_csv_async
 from ..run_question import RunQuestion
 from ..suggesting import suggest
-from ..tables import SHOWN_KEYS, RunTable
+from ..tables import RunTable
 from ..view_menu import ViewMenu, find_start
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def run_list(request: MemberRequest) -> HttpResponse:
     cursor = Cursor.parse(request.GET.get("cursor", ""))
     is_newest_first = question.is_newest_first
     runs = found.qs if is_valid else found.qs.none()
-    page = cut_page(_for_table(runs), cursor, size=PAGE_SIZE, is_newest_first=is_newest_first)
+    page = cut_page(runs.for_list(), cursor, size=PAGE_SIZE, is_newest_first=is_newest_first)
     columns = shown_columns(question, request.user)
     context = {
         "question": question,
@@ -94,7 +93,7 @@ def run_list(request: MemberRequest) -> HttpResponse:
         "allowed": say_allowed(),
         "page": page,
         "is_newest_first": is_newest_first,
-        "tabs": _tabs(request, question, is_valid=is_valid),
+        "tabs": _tabs(request, question, found, is_valid=is_valid),
         "standing": sum_up(tenant),
         "live_query": _live_query(question, columns, page.rows, cursor),
         "as_of": timezone.now(),
@@ -113,7 +112,7 @@ def run_list_live(request: MemberRequest) -> HttpResponse:
     found = _filter(request, question)
     shown, watched = (_read_uids(request, name) for name in ("shown", "watch"))
     of_tenant = Run.objects.of(request.tenant)
-    rows = list(_for_table(of_tenant.filter(uid__in=watched))) if watched else []
+    rows = list(of_tenant.filter(uid__in=watched).for_list()) if watched else []
     top = Cursor.parse(request.GET.get("top", ""))
     new = 0
     if top and found.is_valid():
@@ -123,7 +122,7 @@ def run_list_live(request: MemberRequest) -> HttpResponse:
     params["watch"] = ",".join(run.uid for run in rows if run.status in LIVE)
     context = {
         "table": RunTable(rows, has_ticks=_has_ticks(request), columns=shown_columns(question, request.user)),
-        "tabs": _tabs(request, question, is_valid=found.is_valid()),
+        "tabs": _tabs(request, question, found, is_valid=found.is_valid()),
         "new": new,
         "new_limit": NEW_LIMIT,
         "first_page": question.address(),
@@ -185,22 +184,18 @@ def _as_api_call(request: MemberRequest, found: RunFilter, is_newest_first: bool
     return {"url": url, "curl": f'curl -g -H "Authorization: Bearer $KEY" {shlex.quote(url)}'}
 
 
-def _for_table(runs: RunQuerySet) -> RunQuerySet:
-    """With the few keys and tags that are shown. (Asked for by tenant, SQLite would read every pair of the tenant.)"""
-    some = SHOWN_KEYS + 1
-    return runs.for_list().prefetch_related(
-        Prefetch("tags", RunTag.across_tenants.order_by("key")[:some], to_attr="shown_tags"),
-        Prefetch("tracked_data", TrackedData.across_tenants.order_by("id")[:some], to_attr="shown_keys"),
-    )
-
-
-def _tabs(request: MemberRequest, question: RunQuestion, *, is_valid: bool) -> list[dict[str, Any]]:
-    """One tab a status, with its count under the other filters; the first is all."""
+def _tabs(request: MemberRequest, question: RunQuestion, found: RunFilter, *, is_valid: bool) -> list[dict[str, Any]]:
+    """One tab a status, with its count under the other filters; the first is all. found: with all filters."""
     others = question.without("status")
     counts = {str(status): 0 for status in TABS}
+
+    def read() -> RunQuerySet:
+        has_status = len(others) != len(question.pairs)
+        return _filter(request, question, "status").qs if has_status else found.qs
+
     if is_valid:
         zone = timezone.get_current_timezone_name()  # the days of a filter are the reader's
-        counts = count_statuses(_filter(request, question, "status").qs, f"{request.tenant.pk} {zone} {others}")
+        counts = count_statuses(read, f"{request.tenant.pk} {zone} {others}")
     now = question.value("status")
     total = {"status": "", "word": "All", "count": sum(counts.values()), "query": question.address(others)}
     tabs = [{**total, "is_here": not now}]
