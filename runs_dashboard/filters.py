@@ -25,7 +25,7 @@ from .filter_fields import (
     is_uuid,
     split_words,
 )
-from .models import BulkResult, EnvironmentVersion, Flow, Run, RunTag, Status, TrackedData, Trigger, User
+from .models import BulkResult, EnvironmentVersion, Flow, HasPair, Run, RunTag, Status, TrackedData, Trigger, User
 
 FEW_RUNS = 2_000  # that have a tag or a pair: fewer are looked up, more are met on the way through the list
 UID_MAX = 255  # characters
@@ -118,10 +118,12 @@ class RunFilter(django_filters.FilterSet):
 
     def _with_pairs(self, rows: QuerySet, model: Any, pairs: list[tuple[str, str | None]]) -> QuerySet:
         for pair in pairs:
-            runs = _of_pair(model.objects.of(self.tenant), pair).values_list("run_id", flat=True)
-            few = list(runs[: FEW_RUNS + 1])
+            having = _of_pair(model.objects.of(self.tenant), pair)
+            few = list(having.values_list("run_id", flat=True)[: FEW_RUNS + 1])
             is_few = len(few) <= FEW_RUNS
-            rows = rows.filter(Q(pk__in=few) if is_few else Exists(_of_pair(_hanging_on_row(model), pair)))
+            is_once = model is RunTag or pair[1] is not None  # a run has it once at most
+            has_pair = HasPair.of(_of_pair(_hanging_on_row(model), pair), having if is_once else None)
+            rows = rows.filter(Q(pk__in=few) if is_few else has_pair)
         return rows
 
     def without_pairs(self, rows: QuerySet, name: str, value: list[tuple[str, str | None]]) -> QuerySet:

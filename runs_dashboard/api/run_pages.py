@@ -21,10 +21,9 @@ MAX_HOPS = 100
 
 
 def count_capped(rows: Any, **order: str) -> tuple[int, bool]:
-    """How many rows there are, up to the limit, and whether there are more."""
-    limit = settings.COUNT_LIMIT
-    found = rows.count_to(limit + 1, **order)
-    return min(found, limit), found > limit
+    """How many rows there are, up to the limit, and whether there may be more."""
+    found = rows.count_capped(settings.COUNT_LIMIT, **order)
+    return found.number, not found.is_whole
 
 
 class RunPages:
@@ -82,7 +81,7 @@ class RunPages:
         return place
 
     def count(self) -> tuple[int, bool]:
-        """How many rows there are, up to the limit, and whether there are more."""
+        """How many rows there are, up to the limit, and whether there may be more."""
         return count_capped(self.rows, by=self.by)
 
     def behind(self, rows: QuerySet, place: tuple[datetime, int] | None) -> QuerySet:
@@ -102,7 +101,8 @@ class RunPages:
         return self._from(self.rows, place, is_backward=is_backward).values("pk")[:1].exists()
 
     def _page(self, runs: list[Run], *, has_before: bool, has_after: bool) -> Page:
-        total, is_lower_bound = self.count()
+        is_all = not has_before and not has_after and 0 < len(runs) <= settings.COUNT_LIMIT
+        total, is_lower_bound = (len(runs), False) if is_all else self.count()
         first = last = ""
         if runs:
             # One number beyond the row, so that the row itself is on the page again.

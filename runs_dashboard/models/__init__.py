@@ -4,6 +4,7 @@ from .audit import REAPER, SCHEDULER, WORKER, Actor, AuditEntry, Machine
 from .bulk_action import BulkAction, BulkRefused
 from .bulk_preview import BulkPreview, preview
 from .bulk_result import BulkResult, Outcome
+from .counting import HasPair
 from .delivery import ResendRefused, WebhookDelivery
 from .download import Download
 from .environment import Environment, EnvironmentVersion
@@ -31,7 +32,7 @@ from .run import Run, Trigger, UidTaken, make_uid
 from .statistics import keep_statistics, refresh_statistics
 from .step import Step
 from .storage import StoredDay, count_day, count_storage
-from .tenant import Tenant, TenantRequired
+from .tenant import Counted, Tenant, TenantRequired
 from .tracked import EndUser, LogMetadata, Payload, RunTag, TrackedData, first_pairs
 from .user import LOG_DISPLAY, Membership, Role, User
 from .view import SavedView, ViewRefused
@@ -53,6 +54,7 @@ __all__ = [
     "BulkPreview",
     "BulkRefused",
     "BulkResult",
+    "Counted",
     "Download",
     "EndUser",
     "Entry",
@@ -65,6 +67,7 @@ __all__ = [
     "FlowType",
     "FlowVersion",
     "Gone",
+    "HasPair",
     "Hit",
     "IdempotencyKey",
     "Insights",

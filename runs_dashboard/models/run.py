@@ -8,11 +8,10 @@ import uuid_utils
 from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.db.models.functions import Right
-from django.db.models.lookups import In
-from django.db.models.sql import Query
 from django.utils import timezone
 
 from .audit import Actor, AuditEntry
+from .counting import CountQuerySet
 from .flow import SLUG_PATTERN, Flow, FlowVersion
 from .keeping import Keepable
 from .lease import Leased, LeaseQuerySet
@@ -20,7 +19,7 @@ from .lifecycle import FINAL, LIVE, Status, StatusConflict, measure_ms, move
 from .reporting import Reportable
 from .retrying import Retryable
 from .stopping import Stoppable
-from .tenant import TenantQuerySet, TenantRow, tenant_managers
+from .tenant import TenantRow, tenant_managers
 from .waiting import explain_waiting
 from .working import Workable, WorkQuerySet
 
@@ -87,7 +86,7 @@ class Milliseconds(models.Func):
         return template % {"begin": begin, "end": end}, [*some, *more]
 
 
-class RunQuerySet(WorkQuerySet, LeaseQuerySet, TenantQuerySet):
+class RunQuerySet(WorkQuerySet, LeaseQuerySet, CountQuerySet):
     def live(self) -> Self:
         return self.filter(status__in=LIVE)
 
@@ -101,20 +100,6 @@ class RunQuerySet(WorkQuerySet, LeaseQuerySet, TenantQuerySet):
             .only(*LIST_FIELDS)
             .order_by("-ordered_at", "-id")
         )
-
-    def in_any_order(self, *, by: str = "ordered_at") -> Self:
-        """In the order that costs least, to take some of them. by: the column of the list's order.
-
-        In the list's order, so that the index of the list's first page serves as well, whatever the planner thinks of
-        the others. Where one of several values will do no index has the order, and any that finds them is welcome.
-        """
-        asked = [leaf.rhs for leaf in self.query.where.leaves() if isinstance(leaf, In)]
-        is_one_of_many = any(isinstance(rhs, Query) or (not isinstance(rhs, str) and len(rhs) > 1) for rhs in asked)
-        return self.order_by() if is_one_of_many else self.order_by(f"-{by}", "-id")
-
-    def count_to(self, limit: int, *, by: str = "ordered_at") -> int:
-        """How many rows there are, at most `limit`. by: the column of the list's order."""
-        return self.in_any_order(by=by).values("pk")[:limit].count()
 
     def before(self, at: datetime, pk: int, *, by: str = "ordered_at") -> Self:
         """The rows after (at, pk) in the list's order. The first half is what the index can use:

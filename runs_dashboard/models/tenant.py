@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from django.db import connection, models
 
@@ -32,6 +32,13 @@ class Tenant(models.Model):
         return self.name
 
 
+class Counted(NamedTuple):
+    """is_whole: there are no more; else there are at least as many."""
+
+    number: int
+    is_whole: bool
+
+
 class TenantQuerySet(models.QuerySet):
     """Rows that belong to a tenant."""
 
@@ -50,6 +57,11 @@ class TenantQuerySet(models.QuerySet):
     def count_to(self, limit: int) -> int:
         """How many rows there are, at most `limit`."""
         return self.order_by().values("pk")[:limit].count()
+
+    def count_capped(self, limit: int) -> Counted:
+        """How many rows there are: exact up to `limit`."""
+        found = self.count_to(limit + 1)
+        return Counted(min(found, limit), found <= limit)
 
     def create(self, **fields: Any) -> Any:
         if getattr(self, "_tenant_id", None) and "tenant" not in fields and "tenant_id" not in fields:

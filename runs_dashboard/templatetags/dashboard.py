@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from ..models.counting import LOOKED_AT
 from ..text import ansi
 from ..text.rows import log_row_html, step_head_html
 from ..text.tree import tree_html
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
-    from ..models import Entry, Membership, Run
+    from ..models import Counted, Entry, Membership, Run
 
 register = template.Library()
 
@@ -108,6 +109,14 @@ def size(number: int | None) -> str:
 @register.filter
 def count(number: int) -> str:
     return words.say_count(number, settings.COUNT_LIMIT)
+
+
+@register.filter
+def at_least(counted: Counted) -> str:
+    """Why a count is not the whole one."""
+    if counted.number >= settings.COUNT_LIMIT:
+        return f"more than {settings.COUNT_LIMIT:,}"
+    return f"among the newest {LOOKED_AT:,} runs"
 
 
 @register.filter

@@ -10,10 +10,10 @@ from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
 
-from ..models import Run, Status
+from ..models import Counted, Run, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from ..models import Tenant
     from ..models.run import RunQuerySet
@@ -27,15 +27,21 @@ def count_capped(rows: RunQuerySet) -> int:
     return rows.count_to(settings.COUNT_LIMIT + 1)
 
 
-def count_statuses(read: Callable[[], RunQuerySet], key: str) -> dict[str, int]:
+def count_statuses(read: Callable[[], RunQuerySet], key: str) -> dict[str, Counted]:
     """Of the runs that `read` gives, how many have each status; key: what names them, their tenant and filter."""
     key = f"statuses:{hashlib.sha256(key.encode()).hexdigest()}"
-    kept = cache.get(key)
+    kept: dict[str, Counted] | None = cache.get(key)
     if kept is None:
-        runs = read()
-        kept = {str(status): count_capped(runs.filter(status=status)) for status in TABS}
+        kept = read().count_by_status([str(status) for status in TABS], settings.COUNT_LIMIT)
         cache.set(key, kept, KEEP_SECONDS)
     return kept
+
+
+def add_up(counts: Collection[Counted]) -> Counted:
+    """All of them together, capped as each of them is."""
+    number = sum(count.number for count in counts)
+    is_whole = all(count.is_whole for count in counts) and number <= settings.COUNT_LIMIT
+    return Counted(min(number, settings.COUNT_LIMIT), is_whole)
 
 
 def sum_up(tenant: Tenant) -> dict[str, int]:

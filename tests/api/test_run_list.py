@@ -220,7 +220,7 @@ def test_a_page_of_fifty_asks_no_more_than_a_page_of_one(
     api: Caller, flow: Flow, ada: User, query: str, most: int
 ) -> None:
     runs = [
-        flow.start({}, trigger="manual", by=Actor(user=ada), tags={"a": "b"}, tracked=[("k", "v")]) for _ in range(50)
+        flow.start({}, trigger="manual", by=Actor(user=ada), tags={"a": "b"}, tracked=[("k", "v")]) for _ in range(51)
     ]
     for run in runs:
         step = Step.begin(run, flow.definition.steps[0], position=0, attempt=1)

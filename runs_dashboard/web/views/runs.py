@@ -17,11 +17,11 @@ from django.views.decorators.http import require_GET
 
 from ...filter_fields import PAIRS_LIMIT
 from ...filters import RunFilter
-from ...models import LIVE, AuditEntry, Role, Run, Status, TrackedData
+from ...models import LIVE, AuditEntry, Counted, Role, Run, Status, TrackedData
 from ...text.run_query import parse, say_allowed, split_pair
 from ..access import needs, read_text
 from ..columns import OPTIONAL, density, shown_columns
-from ..counts import TABS, count_statuses, sum_up
+from ..counts import TABS, add_up, count_statuses, sum_up
 from ..keyset import Cursor, cut_page
 from ..question_form import QuestionForm
 from ..run_file import LIMIT, write_csv, write_csv_async
@@ -187,7 +187,7 @@ def _as_api_call(request: MemberRequest, found: RunFilter, is_newest_first: bool
 def _tabs(request: MemberRequest, question: RunQuestion, found: RunFilter, *, is_valid: bool) -> list[dict[str, Any]]:
     """One tab a status, with its count under the other filters; the first is all. found: with all filters."""
     others = question.without("status")
-    counts = {str(status): 0 for status in TABS}
+    counts = {str(status): Counted(0, is_whole=True) for status in TABS}
 
     def read() -> RunQuerySet:
         has_status = len(others) != len(question.pairs)
@@ -197,7 +197,7 @@ def _tabs(request: MemberRequest, question: RunQuestion, found: RunFilter, *, is
         zone = timezone.get_current_timezone_name()  # the days of a filter are the reader's
         counts = count_statuses(read, f"{request.tenant.pk} {zone} {others}")
     now = question.value("status")
-    total = {"status": "", "word": "All", "count": sum(counts.values()), "query": question.address(others)}
+    total = {"status": "", "word": "All", "count": add_up(counts.values()), "query": question.address(others)}
     tabs = [{**total, "is_here": not now}]
     tabs += [
         {
