@@ -18,6 +18,7 @@ from ..models import (
     FlowDisabled,
     LogChunk,
     Run,
+    RunNote,
     RunTag,
     StatusConflict,
     Step,
@@ -203,6 +204,13 @@ class RunTagWindow(OfRunWindow):
     list_display = ("key", "value", "run_page")
     search_fields = ("value__exact",)
     search_help_text = "A whole value."
+
+
+@admin.register(RunNote)
+class RunNoteWindow(OfRunWindow):
+    heavy = ("text",)
+    list_display = ("created_at", "author", "run_page", "edited_at", "removed_at")
+    list_select_related = ("run", "author")
 
 
 @admin.register(EndUser)

@@ -43,6 +43,12 @@ class StopBody(msgspec.Struct, forbid_unknown_fields=True):
     reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
+class NoteBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Plain text, in which addresses become links."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)]
+
+
 class DownloadBody(msgspec.Struct, forbid_unknown_fields=True):
     """What the file holds: everything, or the lines of a step, an attempt, some levels, a stream, with a text."""
 

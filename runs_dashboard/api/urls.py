@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from . import analytics, docs, downloads, flow_runs, flows, icenter, logs, reports, tokens, verbs, webhooks
+from . import analytics, docs, downloads, flow_runs, flows, icenter, logs, notes, reports, tokens, verbs, webhooks
 from . import workflow_logs as dialect_4
 from .nowhere import ADDRESSES, NowhereView
 
@@ -22,6 +22,8 @@ urlpatterns = [
     path(f"{RUN}/stop", verbs.StopView.as_view(), name="api-flow-run-stop"),
     path(f"{RUN}/resume", verbs.ResumeView.as_view(), name="api-flow-run-resume"),
     path(f"{RUN}/review", verbs.ReviewView.as_view(), name="api-flow-run-review"),
+    path(f"{RUN}/notes", notes.NotesView.as_view(), name="api-flow-run-notes"),
+    path(f"{RUN}/notes/<str:note_id>", notes.NoteView.as_view(), name="api-flow-run-note"),
     path(FILE, downloads.DownloadsView.as_view(), name="api-file-downloads"),
     path(f"{FILE}/<str:download_id>", downloads.DownloadView.as_view(), name="api-file-download"),
     path(f"{FILE}/<str:download_id>/content", downloads.DownloadContentView.as_view(), name="api-file-content"),

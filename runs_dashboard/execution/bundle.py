@@ -24,7 +24,7 @@ from .surroundings import Surroundings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ..models import Download, Run, Step
+    from ..models import Download, Run, RunNote, Step
     from .log_file import Progress
 
 DEFLATE_LEVEL = 1  # level 6 makes a log a quarter smaller and takes four times as long
@@ -76,6 +76,8 @@ class _Bundle:
                 for act in trail.iterator(chunk_size=500)
             ),
         )
+        notes = run.notes.select_related("author").filter(removed_at=None).order_by("id")
+        self._json_list("notes.json", (self._note(note) for note in notes.iterator(chunk_size=50)))
         self._text("trail.txt", draw_trail(trail.iterator(chunk_size=500), self._mask))
         self._flow()
         sums = "".join(f"{member.sha256}  {member.name}\n" for member in self.members)
@@ -149,6 +151,14 @@ class _Bundle:
             "isKept": step.is_kept,
             "lineCount": step.line_count,
             "error": self._clean(step.error) or None,
+        }
+
+    def _note(self, note: RunNote) -> dict[str, Any]:
+        return {
+            "by": note.author.display_name if note.author else None,
+            "at": say_instant(note.created_at),
+            "editedAt": say_instant(note.edited_at),
+            "text": self._clean(note.text),
         }
 
     def _flow(self) -> None:

@@ -27,6 +27,7 @@ SAID = {
     "steps.txt": "the same as a table",
     "inputs.json": "what the run was started with",
     "outputs.json": "what its steps have reported",
+    "notes.json": "what people have written about the run",
     "trail.json": "who did what with the run",
     "trail.txt": "the same, a line an act",
     "flow.json": "the flow as the run ran it",

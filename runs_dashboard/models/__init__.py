@@ -19,6 +19,7 @@ from .log_index import LogIndexPart, drop_dead_parts, index_pending
 from .log_places import Mark, first_error, read_marks
 from .log_reading import Entry, LogView, Stretch, find_line, log_entry_id
 from .log_search import Hit, SearchPage, search_logs
+from .note import NoteRefused, RunNote
 from .once import IdempotencyKey, KeyReused, once
 from .purging import Purge
 from .recent import RecentRun, recent_runs
@@ -81,6 +82,7 @@ __all__ = [
     "Machine",
     "Mark",
     "Membership",
+    "NoteRefused",
     "Outcome",
     "Payload",
     "Purge",
@@ -96,6 +98,7 @@ __all__ = [
     "RollupChange",
     "RollupState",
     "Run",
+    "RunNote",
     "RunTag",
     "SavedView",
     "SearchPage",

@@ -24,6 +24,7 @@ from .download import Download
 from .flow import Flow
 from .log import LogChunk
 from .log_index import drop_dead_parts
+from .note import RunNote
 from .once import IdempotencyKey
 from .retry_call import RetryCall
 from .run import Run
@@ -66,7 +67,7 @@ def delete_runs(pks: Iterable[int], *, why: str = "Its run was deleted.") -> lis
     Run.across_tenants.filter(pk__in=pks, removing_at=None).final().update(removing_at=timezone.now())
     pks = list(Run.across_tenants.filter(pk__in=pks, removing_at__isnull=False).values_list("pk", flat=True))
     Download.across_tenants.filter(run__in=pks).remove_files(why)
-    for model in (LogChunk, LogMetadata, Payload, TrackedData, RunTag, RetryCall, Step):
+    for model in (LogChunk, LogMetadata, Payload, TrackedData, RunTag, RunNote, RetryCall, Step):
         if model is Step:
             Step.across_tenants.filter(kept_from__run__in=pks).update(kept_from=None)
         rows = model.across_tenants.filter(run__in=pks)

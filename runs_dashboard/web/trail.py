@@ -30,6 +30,9 @@ ACTS = {
     "run.succeeded": ("s-succeeded", "saw it succeed"),
     "run.failed": ("s-failed", "saw it fail"),
     "run.stopped": ("s-stopped", "saw it stop"),
+    "note.write": ("note", "wrote a note"),
+    "note.edit": ("note", "changed a note"),
+    "note.delete": ("note", "deleted a note"),
     "run.worker_lost": ("s-warning", "closed it: its worker was lost"),
 }
 

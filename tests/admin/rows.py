@@ -27,6 +27,7 @@ from runs_dashboard.models import (
     RollupCell,
     RollupState,
     Run,
+    RunNote,
     SavedView,
     Step,
     StoredDay,
@@ -71,6 +72,7 @@ def make_tenant(slug: str) -> SimpleNamespace:
     claimed.finish("failed", token=claimed.token, error=EVIL, error_step="load", outputs={"text": EVIL})
     Payload.objects.of(tenant).create(run=run, step=step, line=1, name=EVIL, body=EVIL * 2_000, headers={"x": EVIL})
     LogMetadata.objects.of(tenant).create(run=run, line=1, data={"text": EVIL})
+    RunNote.write(run, EVIL, by=SETUP)
     Download.request(claimed, by=SETUP)
     IdempotencyKey.objects.of(tenant).create(scope="retry", key=EVIL, digest="0" * 64, answer={"text": EVIL})
     LogIndexPart.objects.of(tenant).create(first_at=timezone.now(), last_at=timezone.now())

@@ -108,6 +108,7 @@ BATCHES = {
 # What each shape needs to be taken, and where shapes stand within others.
 LEAST: dict[Any, dict[str, Any]] = {
     bodies.StartBody: {"flowId": "orders"},
+    bodies.NoteBody: {"text": "n"},
     bodies.ReportBody: {"flowId": "shipping"},
     bodies.TagBody: {"key": "k"},
     bodies.PairBody: {"key": "k", "value": "v"},

@@ -16,7 +16,19 @@ from runs_dashboard import __version__
 from runs_dashboard.definition.yaml_source import parse
 from runs_dashboard.execution import downloads, log_file
 from runs_dashboard.execution.downloads import make_next
-from runs_dashboard.models import Actor, AuditEntry, Download, Flow, Run, Step, Tenant, User, append, append_system
+from runs_dashboard.models import (
+    Actor,
+    AuditEntry,
+    Download,
+    Flow,
+    Run,
+    RunNote,
+    Step,
+    Tenant,
+    User,
+    append,
+    append_system,
+)
 from runs_dashboard.text.intake import Intake
 
 pytestmark = pytest.mark.django_db
@@ -108,7 +120,9 @@ def test_the_log_lies_there_whole_and_by_attempt_without_escape_codes(told: Run,
     assert files["steps/00-no-step/lines.log"] == b"[system] waits 1 s before the next try\n"
 
 
-def test_steps_inputs_outputs_and_the_trail_are_told(told: Run, sue: Actor) -> None:
+def test_steps_inputs_outputs_notes_and_the_trail_are_told(told: Run, sue: Actor) -> None:
+    RunNote.write(told, f"The disk was full, {SECRET}", by=sue)
+    RunNote.write(told, "Nothing", by=sue).remove(by=sue)
     files = read(make(told, sue))
 
     steps: list[dict[str, Any]] = json.loads(files["steps.json"])
@@ -126,6 +140,9 @@ def test_steps_inputs_outputs_and_the_trail_are_told(told: Run, sue: Actor) -> N
     assert (facts["tags"], facts["trackedData"]) == ({"team": "shop"}, [{"key": "order_id", "value": "77"}])
     assert facts["metrics"]["cpuTime"] == 0
     assert [act["action"] for act in json.loads(files["trail.json"])][:2] == ["run.start", "run.claim"]
+    assert [(note["by"], note["text"]) for note in json.loads(files["notes.json"])] == [
+        ("Sue", "The disk was full, ***")
+    ]
     assert b"Sue  run.start - -> queued from 192.0.2.7" in files["trail.txt"]
     assert json.loads(files["flow.json"])["id"] == "orders"
     assert files["flow.yaml"].decode() == FLOW

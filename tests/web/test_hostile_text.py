@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runs_dashboard.models import Download, Environment, Flow, Payload, Status, Step
+from runs_dashboard.models import Download, Environment, Flow, Payload, RunNote, Status, Step
 
 from ..models.runs import actor, claim, make_flow
 from .making import write_log
@@ -55,12 +55,13 @@ def hostile(tenant: Tenant, oli: User) -> Run:
         tenant=tenant, run=run, step=step, line=1, name=EVIL[:190], body=EVIL, headers={EVIL: EVIL}, content_type="<b>"
     )
     run.finish(Status.FAILED, token=run.token, error=EVIL, error_step="<step>", error_line=1, metrics={EVIL: EVIL})
+    RunNote.write(run, f"{EVIL} https://x.example/{EVIL}", by=actor(oli))
     Download.request(run, by=actor(oli))
     return run
 
 
 def test_nothing_of_it_becomes_markup_on_any_page(client_of: Callable[[User], Client], hostile: Run, oli: User) -> None:
-    payload = hostile.payloads.get()
+    payload, note = hostile.payloads.get(), hostile.notes.get()
     client = client_of(oli)
     addresses = [
         "/runs/",
@@ -70,6 +71,8 @@ def test_nothing_of_it_becomes_markup_on_any_page(client_of: Callable[[User], Cl
         f"/runs/{hostile.uid}/log/?after=0",
         f"/runs/{hostile.uid}/retry/",
         f"/runs/{hostile.uid}/payloads/{payload.uuid}/",
+        f"/runs/{hostile.uid}/notes/",
+        f"/runs/{hostile.uid}/notes/{note.uuid}/",
         f"/runs/{hostile.uid}/values/inputs/",
         f"/runs/{hostile.uid}/values/inputs/?at=/list/0",
         f"/runs/{hostile.uid}/values/outputs/",

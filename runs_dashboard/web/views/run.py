@@ -13,6 +13,7 @@ from ...models import Download, Role, Run
 from ..access import find_run, needs
 from ..answer import answer, climb
 from ..download_filters import NAMES, read_filters, say_filters
+from ..notes import read_notes
 from ..storage_words import is_bounded
 from ..timeline import draw
 from ..trail import tell
@@ -20,6 +21,7 @@ from ..values import SHOWN_STEPS, read_outputs
 from .log import log_context
 
 if TYPE_CHECKING:
+    from django.db.models import Manager
     from django.http import HttpResponse
 
     from ..access import MemberRequest
@@ -33,7 +35,8 @@ UNSHOWN = ("args", "outputs", "metrics", "llms", "feedback", "stop_ladder", "err
 def run_detail(request: MemberRequest, uid: str) -> HttpResponse:
     run = find_run(request, uid)
     about = _about(request, run)
-    return render(request, "runs/detail.html", {**about, **log_context(request, run, about["steps"])})
+    about |= log_context(request, run, about["steps"]) | {"notes": read_notes(run, request.membership)}
+    return render(request, "runs/detail.html", about)
 
 
 @require_GET
@@ -63,8 +66,8 @@ def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
             run.payloads.defer("body", "headers").select_related("step").order_by("line", "id")[:RELATED_LIMIT]
         ),
         # Two questions, each answered by its own index; asked as one, every run of the tenant is looked at.
-        "retries": list(run.retries.select_related("flow").defer(*UNSHOWN).order_by("id")[:RELATED_LIMIT]),
-        "sub_runs": list(run.sub_runs.select_related("flow").defer(*UNSHOWN).order_by("id")[:RELATED_LIMIT]),
+        "retries": _related(run.retries) if run.is_retried else [],
+        "sub_runs": _related(run.sub_runs) if _may_have_sub_runs(run) else [],
         "trail": [tell(entry) for entry in trail],
         "formats": [choice for choice in Download.Format.choices if choice[0] != Download.Format.BUNDLE],
         "shown": say_filters(read_filters(request.GET)),
@@ -72,3 +75,12 @@ def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
         "is_bounded": is_bounded(run.flow),
         "as_of": timezone.now(),
     }
+
+
+def _related(runs: Manager) -> list[Run]:
+    return list(runs.select_related("flow").defer(*UNSHOWN).order_by("id")[:RELATED_LIMIT])
+
+
+def _may_have_sub_runs(run: Run) -> bool:
+    """Whether it is worth asking: of a run of ours only a step of the component `flow` starts others."""
+    return run.is_external or any(spec.get("component") == "flow" for spec in run.version.definition.get("steps", ()))
