@@ -111,8 +111,8 @@ class NoteView(ApiView):
 
     def patch(self, request: Request, run_id: str, note_id: str) -> HttpResponse:
         run = self.find_run(run_id)
-        note = self._find_own(run, note_id)
         body = self.read_body(NoteBody)
+        note = self._find_own(run, note_id)
         try:
             note.edit(body.text, by=self.actor)
         except NoteRefused as refused:

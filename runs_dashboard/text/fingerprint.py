@@ -27,8 +27,12 @@ def fingerprint(error: str) -> str:
 
     What varies: numbers, hexadecimal ids, UUIDs, times, addresses, folders, quoted text, blanks, case.
     """
-    text = _VARIABLE.sub(_replace, strip(error[:_MAX_LENGTH]))
-    return hashlib.blake2b(" ".join(text.split()).lower().encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(drop_variable(error[:_MAX_LENGTH]).encode(), digest_size=8).hexdigest()
+
+
+def drop_variable(text: str) -> str:
+    """A text as it is compared: what varies from run to run as signs, blanks and case aside."""
+    return " ".join(_VARIABLE.sub(_replace, strip(text)).split()).lower()
 
 
 def _replace(found: re.Match[str]) -> str:

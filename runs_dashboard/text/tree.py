@@ -20,6 +20,7 @@ DEEPEST = 24
 WIDEST = 50  # values shown of one object or list, but for the root
 OPEN_SIZE = 6  # an object or list of at most so many values is open at first
 OPEN_DEPTH = 2
+OPEN_ROOT = 12  # with more of its own the root's are all closed at first
 SHORT, LONG = 120, 4_000  # characters of a text that are seen at once, and that are on the page
 MOST_CHARACTERS = 60_000  # of all texts of a tree; when they are used up each is shown short
 MOST_KEY, MOST_PATH = 120, 400
@@ -126,8 +127,11 @@ class _Writer:
     def __init__(self, address: str) -> None:
         self.address = escape(address)
         self.room = MOST_CHARACTERS
+        self.open_depth = OPEN_DEPTH
 
     def write_root(self, root: _Node, start: int) -> str:
+        if root.size > OPEN_ROOT:
+            self.open_depth = 0
         if not isinstance(root.value, dict | list):
             rows = f"<li{self._attributes(root)}>{self._leaf(root.value, root)}</li>"
         else:
@@ -141,7 +145,7 @@ class _Writer:
         name = f'<span class="{kind}">{escape(strip(key))}</span>'
         head = f"<li{self._attributes(node)}>"
         if isinstance(node.value, dict | list) and node.size:
-            is_open = node.depth < OPEN_DEPTH and node.size <= OPEN_SIZE and node.children
+            is_open = node.depth < self.open_depth and node.size <= OPEN_SIZE and node.children
             rows = "".join([self._row(child) for child in node.children])
             return (
                 f"{head}<details{' open' if is_open else ''}><summary>{name}{_say_size(node)}</summary>"

@@ -61,8 +61,7 @@ def answer(run: Run, timeline: Timeline) -> Answer:
 
 
 def _at_work(timeline: Timeline) -> StepLine | None:
-    live = [line for line in timeline.lines if line.has_run and line.status in (Status.RUNNING, Status.PAUSED)]
-    return live[-1] if live else None
+    return timeline.live[-1] if timeline.live else None
 
 
 def _approval_note(run: Run, line: StepLine | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..models import Status
 from ..text.levels import LEVELS
 from .log_window import STREAMS, LogQuery
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from ..models import Run, Step
 
 TABS = 8  # steps beside each other; the others are in a menu
+MORE = 60  # there: where it does not hold all, those with errors come first
 
 
 @dataclass(frozen=True)
@@ -30,15 +32,21 @@ class Option:
 
 @dataclass(frozen=True)
 class Choice:
-    """tabs: steps beside each other; more: the other steps; tries, streams, levels: one choice each."""
+    """tabs: steps beside each other; more: other steps; left: how many there are beyond them; tries, streams, levels:
+    one choice each."""
 
     tabs: list[Option]
     more: list[Option]
+    left: int
     tries: list[Option]
     streams: list[Option]
     levels: list[Option]
     is_filtered: bool
     all_url: str
+
+    @property
+    def more_count(self) -> int:
+        return len(self.more) + self.left
 
 
 def choose(run: Run, query: LogQuery, steps: Sequence[Step]) -> Choice:
@@ -53,9 +61,14 @@ def choose(run: Run, query: LogQuery, steps: Sequence[Step]) -> Choice:
     tabs = options[:TABS] if len(options) > TABS + 1 else options
     if chosen is not None and chosen not in tabs:
         tabs = [*tabs[:-1], chosen]
+    beside = {option.name for option in tabs}
+    rest = [option for option in options if option.name not in beside]
+    if len(rest) > MORE:
+        rest.sort(key=lambda option: not (option.status == Status.FAILED or option.error_count))
     return Choice(
         tabs=[Option("All steps", _url(plain, step="", attempt=None), not query.step), *tabs] if options else [],
-        more=[option for option in options if option not in tabs],
+        more=rest[:MORE],
+        left=max(0, len(rest) - MORE),
         tries=_tries(plain, by_slug.get(query.step, [])),
         streams=[
             Option("Both", _url(plain, stream=""), not query.stream),

@@ -6,6 +6,7 @@ from django.urls import path
 from .views import (
     account,
     bulk,
+    compare,
     downloads,
     find,
     flows,
@@ -36,6 +37,7 @@ urlpatterns = [
     path("runs/<str:uid>/payloads/<uuid:payload>/body/", values.run_payload_body, name="run_payload_body"),
     path("runs/<str:uid>/values/<str:part>/", values.run_values, name="run_values"),
     path("runs/<str:uid>/values/<str:part>/json/", values.run_value_json, name="run_value_json"),
+    path("runs/<str:uid>/compare/", compare.run_compare, name="run_compare"),
     path("runs/<str:uid>/notes/", notes.run_notes, name="run_notes"),
     path("runs/<str:uid>/notes/write/", notes.note_write, name="note_write"),
     path("runs/<str:uid>/notes/<uuid:note>/", notes.note_edit, name="note_edit"),

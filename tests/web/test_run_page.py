@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from runs_dashboard.models import Tenant, User
 
 OTHER_BUTTONS = {"System", "Light", "Dark", "Sign out", "Copy", "New lines", "Stop with this reason", "Force stop"}
-OTHER_BUTTONS |= {"Next hit", "Previous hit", "Full screen", "Go", "To the start", "To the end", "Save"}
+OTHER_BUTTONS |= {"Next hit", "Previous hit", "Full screen", "Go", "To the start", "To the end", "Save", "Add note"}
 FILES = {"Whole log", "Download what is shown", "Support bundle"}
 
 
@@ -250,10 +251,13 @@ def test_another_tenants_run_is_as_one_that_does_not_exist(
     assert len(strip(theirs)) == len(strip(none))
 
 
-def test_many_steps_are_drawn_as_the_telling_ones(client: Client, tenant: Tenant) -> None:
-    steps = "".join(f"  - {{id: s{n}, component: command, with: {{run: [echo]}}}}\n" for n in range(300))
+@pytest.mark.parametrize("count", [1, 60, 500, 1_000])
+def test_however_many_steps_there_are_the_time_line_stays_small(client: Client, tenant: Tenant, count: int) -> None:
+    steps = "".join(f"  - {{id: s{n}, component: command, with: {{run: [echo]}}}}\n" for n in range(count))
     flow = make_flow(tenant, steps=steps)
     run = claim(make_run(flow))
+    started_at = run.started_at
+    assert started_at is not None
     rows = [
         Step(
             tenant=tenant,
@@ -261,20 +265,56 @@ def test_many_steps_are_drawn_as_the_telling_ones(client: Client, tenant: Tenant
             slug=f"s{n}",
             component="command",
             position=n,
-            status="succeeded",
-            started_at=run.started_at,
-            finished_at=run.started_at,
+            attempt=attempt,
+            status="succeeded" if attempt == 3 else "failed",
+            started_at=started_at + timedelta(seconds=n + attempt / 10),
+            finished_at=started_at + timedelta(seconds=n + attempt / 10 + 0.05),
         )
-        for n in range(299)
+        for n in range(count - 1)
+        for attempt in (1, 2, 3)
     ]
     Step.across_tenants.bulk_create(rows)
-    Step.begin(run, flow.definition.steps[299], position=299, attempt=1).end(Status.FAILED, error="x")
+    last = f"s{count - 1}"
+    Step.begin(run, flow.definition.steps[-1], position=count - 1, attempt=1).end(Status.FAILED, error="x")
     page = Page(client.get(f"/runs/{run.uid}/"))
-    assert "s299" in page.by_id("steps").text  # type: ignore[union-attr]
-    assert "All 300 steps" in page.links
-    assert len(page.find("rect")) < 200
-    whole = Page(client.get(f"/runs/{run.uid}/?steps=all"))
-    assert "s150" in whole.by_id("steps").text  # type: ignore[union-attr]
+    section = page.source[page.source.index('id="steps"') : page.source.index('id="log"')]
+    drawn = Page(section)
+    assert len(drawn.elements) <= 520
+    who = [link.attrs.get("aria-label", "") for link in drawn.find("a", class_="who")]
+    assert any(label.startswith(f"failed: {last}") for label in who[:1])
+    assert len(page.elements) < 2_600, "nor does any other part of the page grow with the steps"
+    if count > 48:
+        group = next(link for link in drawn.find("a", class_="who") if "…" in link.text)
+        opened = Page(client.get(f"/runs/{run.uid}/{group.attrs['href'].partition('#')[0]}"))
+        assert f"of {count:,}" in opened.one("p", class_="tl-said").text
+        found = Page(client.get(f"/runs/{run.uid}/?step_name={last}"))
+        assert len(found.find("a", class_="who")) == 1
+
+
+def test_each_attempts_bar_leads_to_that_attempts_log(client: Client, tenant: Tenant) -> None:
+    flow = make_flow(tenant)
+    run = claim(make_run(flow))
+    for attempt, text in ((1, "first"), (2, "second")):
+        step = Step.begin(run, flow.definition.steps[0], position=0, attempt=attempt)
+        write_log(run, [text], step=step)
+        step.end(Status.FAILED if attempt == 1 else Status.SUCCEEDED)
+    page = Page(client.get(f"/runs/{run.uid}/"))
+    (bar,) = [link for link in page.find("a") if link.attrs.get("aria-label", "").startswith("Attempt 2")]
+    assert list(Page(client.get(f"/runs/{run.uid}/{bar.attrs['href'].partition('#')[0]}")).lines()) == [2]
+
+
+def test_the_usual_duration_of_a_step_is_that_of_the_last_successes(client: Client, tenant: Tenant) -> None:
+    flow = make_flow(tenant)
+    for seconds in (10, 20, 60):
+        run = make_run(flow, Status.SUCCEEDED)
+        step = run.steps.get()
+        began = timezone.now() - timedelta(seconds=seconds)
+        run.steps.filter(pk=step.pk).update(started_at=began, finished_at=began + timedelta(seconds=seconds))
+    type(flow).across_tenants.filter(pk=flow.pk).update(usual_ms=20_000)
+    run = claim(make_run(flow))
+    Step.begin(run, flow.definition.steps[0], position=0, attempt=1)
+    page = Page(client.get(f"/runs/{run.uid}/"))
+    assert "usually 0:20" in page.find("a", class_="who")[0].attrs["aria-label"]
 
 
 def test_a_reported_run_offers_no_retry(client: Client, tenant: Tenant) -> None:

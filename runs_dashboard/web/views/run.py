@@ -10,13 +10,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from ...models import Download, Role, Run
-from ..access import find_run, needs
+from ..access import find_run, needs, read_text
 from ..answer import answer, climb
 from ..download_filters import NAMES, read_filters, say_filters
 from ..notes import read_notes
 from ..storage_words import is_bounded
 from ..timeline import draw
 from ..trail import tell
+from ..usual import usual_steps
 from ..values import SHOWN_STEPS, read_outputs
 from .log import log_context
 
@@ -48,7 +49,13 @@ def run_status(request: MemberRequest, uid: str) -> HttpResponse:
 
 def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
     steps = list(run.steps.defer("outputs").annotate(kept_uid=F("kept_from__run__uid")))
-    timeline = draw(run, steps, is_whole=request.GET.get("steps") == "all")
+    timeline = draw(
+        run,
+        steps,
+        part=read_text(request.GET, "steps", 20),
+        name=read_text(request.GET, "step_name", 200),
+        usual=usual_steps(run),
+    )
     # By the run alone: asked for the tenant too, SQLite walks over the tenant's whole trail, newest first.
     trail = run.audit.select_related("actor").order_by("-id")[:RELATED_LIMIT]
     return {
@@ -57,7 +64,6 @@ def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
         "ladder": climb(run),
         "steps": steps,
         "timeline": timeline,
-        "is_whole": request.GET.get("steps") == "all",
         "inputs": run.args,
         "outputs": read_outputs(run, most=SHOWN_STEPS),
         "tracked": list(run.tracked_data.order_by("id").values_list("key", "value")[:RELATED_LIMIT]),
