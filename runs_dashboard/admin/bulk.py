@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.utils.html import format_html
 
 from ..models import BulkAction, BulkResult
 from .base import OwnRelatedFilter, Window, link, link_to_list
@@ -10,14 +11,15 @@ from .base import OwnRelatedFilter, Window, link, link_to_list
 
 @admin.register(BulkAction)
 class BulkActionWindow(Window):
-    list_display = ("created_at", "action", "status", "query", "created_by_name", "total", "done", "refused", "results")
+    list_display = ("created_at", "action", "status", "query", "created_by_name", "total", "done", "refused", "pages")
     list_filter = (("tenant", OwnRelatedFilter), "status", "action")
     search_fields = ("uuid__exact",)
     search_help_text = "A whole id."
 
-    @admin.display(description="Results")
-    def results(self, action: BulkAction) -> str:
-        return link_to_list("Results", BulkResult, bulk__id__exact=action.pk)
+    @admin.display(description="Look at")
+    def pages(self, action: BulkAction) -> str:
+        page = link("Page", "bulk_detail", action.uuid)
+        return format_html("{} {}", page, link_to_list("Results", BulkResult, bulk__id__exact=action.pk))
 
 
 @admin.register(BulkResult)

@@ -93,7 +93,7 @@ class Housekeeping:
             continue
 
     def _act_in_bulk(self) -> None:
-        """Goes on with bulk actions. Between two acts others get as long a turn: SQLite's one lock is not fair."""
+        """Goes on with bulk actions, and lets others have as long a turn in between: SQLite's one lock is not fair."""
         while not self.worker.is_draining:
             began = time.monotonic()
             if not BulkAction.across_tenants.act_next():

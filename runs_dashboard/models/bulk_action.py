@@ -7,9 +7,10 @@ leaves nothing half done, another goes on at once, and no run is acted on twice;
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import InterfaceError, OperationalError, models, transaction
 from django.utils import timezone
@@ -20,7 +21,7 @@ from ..text.run_query import tidy, write
 from .audit import Actor, AuditEntry
 from .bulk_result import BulkResult, Outcome
 from .flow import FlowDisabled
-from .lifecycle import StatusConflict
+from .lifecycle import StatusConflict, measure_ms
 from .run import Run
 from .tenant import TenantQuerySet, TenantRow, delete_in_batches, tenant_managers
 from .user import Membership, Role
@@ -37,6 +38,7 @@ USUAL_PER_SECOND, MOST_PER_SECOND = 5, 50  # retries: each puts a run into the q
 CATCH_UP = timedelta(seconds=1)  # of the pace that is made good after a delay
 IN_HAND = timedelta(seconds=60)  # workers leave an action alone whose asker works on it, and take it up after that
 KEEP_DAYS = 90  # of an action that is over, with its outcomes
+SLICE_SECONDS = 0.05  # in one transaction
 SOME = 500  # ids that one statement asks for
 NO_RUN = "There is no such run."
 AWAY = (OperationalError, InterfaceError)
@@ -53,7 +55,7 @@ class BulkQuerySet(TenantQuerySet):
         return self.filter(status__in=BulkAction.OPEN, next_at__lte=now).order_by("next_at", "id")
 
     def act_next(self, now: datetime | None = None) -> bool:
-        """Does the next act that is due, of whichever action has waited longest; returns whether there was one.
+        """Does a few acts that are due, of whichever action has waited longest; returns whether there was one.
 
         now: by whose clock the pace is kept. Raises what the database says when it is away.
         """
@@ -64,7 +66,7 @@ class BulkQuerySet(TenantQuerySet):
             action = self.due(now).select_for_update(skip_locked=True).first()
             if action is None:
                 return False
-            action._act(now, next_at=action._next_at(now))
+            action._work(now)
         return True
 
     def purge(self, before: datetime) -> int:
@@ -90,7 +92,6 @@ class BulkAction(TenantRow):
         FAILED = "failed", "Failed"
 
     OPEN = (Status.QUEUED, Status.RUNNING)
-    STARTS = ("start", "failed")
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     action = models.CharField(max_length=8, choices=Act)
@@ -163,10 +164,15 @@ class BulkAction(TenantRow):
         return (self.done + self.refused) / seconds if seconds >= 1 else None
 
     @property
-    def seconds_left(self) -> float | None:
+    def took_ms(self) -> int | None:
+        """From its first act to its end, or to now."""
+        return measure_ms(self.started_at, self.finished_at)
+
+    @property
+    def ms_left(self) -> float | None:
         """How long the rest takes at this rate."""
-        rate = self.rate or (self.per_second if self.status == self.Status.QUEUED else None)
-        return self.left / rate if self.is_open and rate else None
+        rate = self.rate or self.per_second
+        return 1000 * self.left / rate if self.is_open and rate else None
 
     @classmethod
     def role_for(cls, act: str) -> Role:
@@ -239,9 +245,7 @@ class BulkAction(TenantRow):
         while self.is_open:
             with transaction.atomic():
                 self.refresh_from_db(from_queryset=type(self).across_tenants.select_for_update())
-                if self.is_open:
-                    now = timezone.now()
-                    self._act(now, next_at=now + IN_HAND)
+                self._work(timezone.now(), is_watched=True)
         return self
 
     def abort(self, *, by: Actor) -> BulkAction:
@@ -258,7 +262,36 @@ class BulkAction(TenantRow):
 
     work_now.alters_data = abort.alters_data = True  # type: ignore[attr-defined]
 
-    # --- one act: everything below is called under the row's lock ------------------------------------------------
+    # --- the work: everything below is called under the row's lock -----------------------------------------------
+
+    def _work(self, now: datetime, *, is_watched: bool = False) -> None:
+        """Does the acts that are due, for a moment: a transaction for each would cost more than the acts do.
+
+        is_watched: its asker works it off, whatever the pace, and workers leave it alone.
+        """
+        by = self._actor()
+        until = time.monotonic() + SLICE_SECONDS
+        while self.is_open:
+            self._act(by, now)
+            if is_watched and self.is_open:
+                self._note(next_at=now + IN_HAND)
+            elif self.next_at and self.next_at > now:
+                return
+            if time.monotonic() >= until:
+                return
+
+    def _act(self, by: Actor | None, now: datetime) -> None:
+        result = self.results.filter(outcome=Outcome.WAITING).order_by("id").first()
+        if result is None or by is None:
+            why = "" if by else f"{self.created_by_name} may not do this any more."
+            self._end(self.Status.DONE if by else self.Status.FAILED, now, why=why)
+            return
+        outcome, reason, new_run = self._do(result, by)
+        result.settle(outcome, reason=reason, new_run=new_run, at=now)
+        acted = {outcome: getattr(self, outcome) + 1, "started_at": self.started_at or now}
+        self._note(**acted, status=self.Status.RUNNING, next_at=self._next_at(now))
+        if not self.left:
+            self._end(self.Status.DONE, timezone.now())
 
     def _next_at(self, now: datetime) -> datetime:
         """When the act after this one is due: in step, and after a delay a little of it made good."""
@@ -266,22 +299,10 @@ class BulkAction(TenantRow):
             return now
         return max(self.next_at, now - CATCH_UP) + timedelta(seconds=1) / self.per_second
 
-    def _act(self, now: datetime, *, next_at: datetime) -> None:
-        result = self.results.filter(outcome=Outcome.WAITING).order_by("id").first()
-        by = self._actor()
-        if result is None or by is None:
-            why = "" if by else f"{self.created_by_name} may not do this any more."
-            self._end(self.Status.DONE if by else self.Status.FAILED, now, why=why)
-            return
-        outcome, reason, new_run = self._do(result, by)
-        result.settle(outcome, reason=reason, new_run=new_run, at=now)
-        setattr(self, outcome, getattr(self, outcome) + 1)
-        self.started_at = self.started_at or now
-        self.status, self.next_at = self.Status.RUNNING, next_at
-        if self.left:
-            self.save(update_fields=[outcome, "started_at", "status", "next_at"])
-        else:
-            self._end(self.Status.DONE, timezone.now())
+    def _note(self, **fields: Any) -> None:
+        for name, value in fields.items():
+            setattr(self, name, value)
+        self.save(update_fields=list(fields))
 
     def _do(self, result: BulkResult, by: Actor) -> Outcomes:
         """The act on one run, and what came of it. A run that refuses, or breaks, does not keep the others."""

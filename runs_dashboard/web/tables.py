@@ -137,13 +137,15 @@ class RunTable(tables.Table):
         columns: Sequence[str] = USUAL,
         density: str = "roomy",
         is_newest_first: bool = True,
+        is_sortable: bool = True,
     ) -> None:
-        """columns: the optional ones, in their order; all the others stand before them."""
+        """columns: the optional ones, in their order; all the others stand before them. is_sortable: the page that has
+        it has the order in its address."""
         shown = (*(("tick",) if has_ticks else ()), *FIXED, *columns)
         attrs = {"class": "tbl runs dense" if density == "dense" else "tbl runs"}
         rest = [name for name in self.base_columns if name not in shown]
         super().__init__(rows, exclude=rest, sequence=shown, attrs=attrs)
-        self.has_ticks, self.is_newest_first = has_ticks, is_newest_first
+        self.has_ticks, self.is_newest_first, self.is_sortable = has_ticks, is_newest_first, is_sortable
         self.width = len(shown)
         self.waiting = explain_waiting(rows)
         self.pairs = first_pairs([run.pk for run in rows], SHOWN_KEYS + 1)

@@ -33,6 +33,7 @@ class Page(HTMLParser):
         self.source = response if isinstance(response, str) else response.content.decode()
         self.elements: list[Element] = []
         self._open: list[Element] = []
+        self._said: list[str] = []
         self.feed(self.source)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -51,6 +52,7 @@ class Page(HTMLParser):
                 return
 
     def handle_data(self, data: str) -> None:
+        self._said.append(data)
         for element in self._open:
             element.parts.append(data)
 
@@ -65,6 +67,15 @@ class Page(HTMLParser):
 
     def by_id(self, name: str) -> Element | None:
         return next((element for element in self.elements if element.attrs.get("id") == name), None)
+
+    @property
+    def text(self) -> str:
+        """Everything that the page says."""
+        return " ".join("".join(self._said).split())
+
+    @property
+    def title(self) -> str:
+        return self.one("title").text
 
     @property
     def buttons(self) -> list[str]:

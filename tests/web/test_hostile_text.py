@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from django.utils.http import urlencode
 
-from runs_dashboard.models import Download, Environment, Flow, Payload, RunNote, Status, Step
+from runs_dashboard.models import BulkAction, Download, Environment, Flow, Payload, Run, RunNote, Status, Step
 
 from ..models.runs import actor, claim, make_flow
 from .making import write_log
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from django.test import Client
 
-    from runs_dashboard.models import Run, Tenant, User
+    from runs_dashboard.models import Tenant, User
 
 EVIL = (
     "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7|add:7 }}{% now %}&amp;"
@@ -63,6 +64,12 @@ def hostile(tenant: Tenant, oli: User) -> Run:
 def test_nothing_of_it_becomes_markup_on_any_page(client_of: Callable[[User], Client], hostile: Run, oli: User) -> None:
     payload, note = hostile.payloads.get(), hostile.notes.get()
     client = client_of(oli)
+    runs = Run.objects.of(hostile.tenant)
+    bulk = BulkAction.ask(
+        hostile.tenant, "retry", by=actor(oli), runs=runs, pairs=[("search", EVIL), ("tag", f"k:{EVIL}")]
+    )
+    bulk.work_now()
+    asked = urlencode({"act": "retry", "tag": f"k:{EVIL}", "search": EVIL})
     addresses = [
         "/runs/",
         f"/live/runs/?watch={hostile.uid}",
@@ -81,6 +88,11 @@ def test_nothing_of_it_becomes_markup_on_any_page(client_of: Callable[[User], Cl
         "/flows/orders/",
         "/downloads/",
         "/account/",
+        f"/bulk/new/?{asked}",
+        "/bulk/",
+        f"/bulk/{bulk.uuid}/",
+        f"/live/bulk/{bulk.uuid}/",
+        f"/runs/?{asked}",
     ]
     for address in addresses:
         page = Page(client.get(address))

@@ -1,92 +1,168 @@
-"""One act on the ticked runs of the list: each by the run's own verb, and told how many and why not the others."""
+"""Asking for a bulk action: on the ticked runs of the list, or on everything that matches, after a preview."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.html import format_html
+from django.views.decorators.http import require_http_methods, require_POST
 
-from ...definition.inputs import InputError
-from ...models import FlowDisabled, KeyReused, Role, Run, StatusConflict, once
+from ...models import BulkAction, BulkRefused, KeyReused, Role, once, preview
+from ...models.bulk_action import MOST_PER_SECOND, MOST_RUNS, USUAL_PER_SECOND
 from ..access import needs, read_text
+from ..bulk_words import TOLD, VERBS, phrase, say_runs
+from ..run_question import RunQuestion
+from ..run_rows import filter_runs
+from ..tables import RunTable
 from .account import go_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from django.http import HttpResponse, QueryDict
 
-    from django.http import HttpResponse
-
-    from ...models import Actor
     from ..access import MemberRequest
 
-LIMIT = 50  # runs, a page of the list
+LIMIT = 50  # ticked runs, a page of the list
 KEY_LENGTH = 64
-
-
-def _retry(run: Run, by: Actor) -> None:
-    start_at = "failed" if run.plan_retry(start_at="failed").kept else "start"
-    run.retry(by=by, start_at=start_at if run.status != "succeeded" else "start")
-
-
-def _stop(run: Run, by: Actor) -> None:
-    run.request_stop(by=by, reason="stopped with others from the list")
-
-
-def _review(run: Run, by: Actor) -> None:
-    run.review(by=by)
-
-
-# the act's name: who may, what it does to one run, how it is told
-ACTS: dict[str, tuple[Role, Callable[[Run, Actor], None], str]] = {
-    "retry": (Role.OPERATOR, _retry, "retried"),
-    "stop": (Role.OPERATOR, _stop, "told to stop"),
-    "review": (Role.SUPPORT, _review, "reviewed"),
-}
+SAMPLE = 10  # runs of a preview
+COLUMNS = ("trigger", "started", "duration", "problems")  # without links to other lists
+MANY = 1_000  # runs, from which on a preview warns
 
 
 @require_POST
 @needs(Role.SUPPORT)
 def act_on_runs(request: MemberRequest) -> HttpResponse:
-    """Acts on the ticked runs, at most a page of them. The same form sent twice acts once."""
-    name = request.POST.get("act", "")
+    """Acts on the ticked runs, at most a page of them, at once. The same form sent twice acts once."""
+    act = request.POST.get("act", "")
     uids = list(dict.fromkeys(uid for uid in request.POST.getlist("run") if "\0" not in uid))[:LIMIT]
-    if name not in ACTS or not uids:
+    if act not in VERBS or not uids:
         messages.error(request, "Tick the runs that are meant, then press a button.")
         return redirect(go_back(request))
-    role, verb, told = ACTS[name]
-    if not request.membership.may(role):
-        raise PermissionDenied(f"This needs the role {role.label}.")
+    _require(request, act)
 
-    def act() -> dict[str, Any]:
-        return _act_on(request, uids, verb)
+    def ask() -> dict[str, Any]:
+        action = BulkAction.ask(request.tenant, act, by=request.actor, uids=uids, is_watched=True)
+        return {"bulk": action.uid}
 
-    said = json.dumps([name, sorted(uids)]).encode()
+    said = json.dumps([act, sorted(uids)]).encode()
     key = read_text(request.POST, "key", KEY_LENGTH) or None
     try:
-        answer, _ = once(request.tenant, "bulk", key, said, act)
+        answer, _ = once(request.tenant, "bulk", key, said, ask)
     except KeyReused:
         messages.error(request, "This list was used before: look at it anew, then do it again.")
         return redirect(go_back(request))
-    done, refused = answer["done"], answer["refused"]
-    if done:
-        messages.success(request, f"{done} run{'' if done == 1 else 's'} {told}.")
-    for reason, count in refused.items():
-        messages.warning(request, f"{count} not: {reason}")
+    _tell(request, BulkAction.objects.of(request.tenant).get(uuid=answer["bulk"]).work_now())
     return redirect(go_back(request))
 
 
-def _act_on(request: MemberRequest, uids: list[str], verb: Callable[[Run, Actor], None]) -> dict[str, Any]:
-    done, refused = 0, Counter[str]()
-    for run in Run.objects.of(request.tenant).filter(uid__in=uids).select_related("flow", "version").order_by("id"):
+def _tell(request: MemberRequest, action: BulkAction) -> None:
+    """How many, why not the others, and where it stands run by run."""
+    said = f"{say_runs(action.done)} {TOLD[action.action]}." if action.done else "Nothing was done."
+    link = format_html('<a href="{}">See what was done</a>', reverse("bulk_detail", args=[action.uuid]))
+    level = messages.SUCCESS if action.done else messages.WARNING
+    messages.add_message(request, level, format_html("{} {}", said, link))
+    for _, reason, count in action.results.count_reasons():
+        messages.warning(request, f"{count} not: {reason}")
+
+
+@require_http_methods(["GET", "POST"])
+@needs(Role.SUPPORT)
+def bulk_new(request: MemberRequest) -> HttpResponse:
+    """What would be done to everything that matches (GET), and the doing of it (POST), in the background."""
+    sent = request.POST if request.method == "POST" else request.GET
+    act = sent.get("act", "")
+    if act not in VERBS:
+        return _refuse(
+            request, "There is no such act. Filter the run list, then choose what to do with all that match."
+        )
+    _require(request, act)
+    question = RunQuestion(sent)
+    if not question.pairs:
+        return _refuse(request, "Filter the run list first: an act on all runs there are is never what is meant.")
+    found = filter_runs(request.tenant, question)
+    if not found.is_valid():
+        why = " ".join(f"{name}: {' '.join(errors)}" for name, errors in found.errors.items())
+        return _refuse(request, f"The filter could not be read. {why}")
+    problem = ""
+    if request.method == "POST":
         try:
-            verb(run, request.actor)
-        except (StatusConflict, FlowDisabled, InputError) as error:
-            refused[str(error)] += 1
-        else:
-            done += 1
-    return {"done": done, "refused": dict(refused)}
+            return redirect("bulk_detail", _ask(request, act, question, found.qs))
+        except (BulkRefused, KeyReused, ValueError) as error:
+            problem = str(error)
+    said = preview(found.qs, act)
+    sample = list(found.qs.for_list()[:SAMPLE]) if said.total else []
+    context = {
+        "act": act,
+        "verb": VERBS[act],
+        "question": question,
+        "phrases": phrase(question.pairs),
+        "preview": said,
+        "table": RunTable(sample, has_ticks=False, columns=COLUMNS, is_sortable=False),
+        "most": MOST_RUNS,
+        "is_many": said.total >= MANY,
+        "problem": problem,
+        "start_at": _read_start(sent),
+        "per_second": read_text(sent, "per_second", 8) or str(USUAL_PER_SECOND),
+        "usual_per_second": USUAL_PER_SECOND,
+        "most_per_second": MOST_PER_SECOND,
+        "seconds": 1000 * said.doable / USUAL_PER_SECOND,
+        "key": uuid.uuid4().hex,
+    }
+    return render(request, "bulk/new.html", context, status=422 if problem else 200)
+
+
+def _ask(request: MemberRequest, act: str, question: RunQuestion, runs: Any) -> str:
+    """The id of the action that the form asks for. Raises BulkRefused, KeyReused, and ValueError with a sentence."""
+    sent = request.POST
+    start_at = _read_start(sent)
+    per_second = _read_pace(sent) if act == BulkAction.Act.RETRY else None
+    at_most = _read_count(sent)
+
+    def ask() -> dict[str, Any]:
+        action = BulkAction.ask(
+            request.tenant,
+            act,
+            by=request.actor,
+            runs=runs,
+            pairs=question.pairs,
+            start_at=start_at,
+            per_second=per_second,
+            at_most=at_most,
+        )
+        return {"bulk": action.uid}
+
+    said = json.dumps([act, question.pairs, start_at, per_second, at_most]).encode()
+    answer, _ = once(request.tenant, "bulk", read_text(sent, "key", KEY_LENGTH) or None, said, ask)
+    return str(answer["bulk"])
+
+
+def _read_start(sent: QueryDict) -> str:
+    return "start" if sent.get("start_at") == "start" else "failed"
+
+
+def _read_pace(sent: QueryDict) -> int:
+    text = read_text(sent, "per_second", 8).strip() or str(USUAL_PER_SECOND)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_PER_SECOND):
+        raise ValueError(f"Give a whole number of runs a second, from 1 to {MOST_PER_SECOND}.")
+    return int(text)
+
+
+def _read_count(sent: QueryDict) -> int:
+    """How many runs the form spoke of; without that, as many as an action takes."""
+    text = read_text(sent, "at_most", 8)
+    return int(text) if text.isascii() and text.isdigit() else MOST_RUNS
+
+
+def _refuse(request: MemberRequest, why: str) -> HttpResponse:
+    return render(request, "bulk/refused.html", {"why": why}, status=422)
+
+
+def _require(request: MemberRequest, act: str) -> None:
+    role = BulkAction.role_for(act)
+    if not request.membership.may(role):
+        raise PermissionDenied(f"This needs the role {role.label}.")

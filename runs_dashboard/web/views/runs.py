@@ -12,7 +12,6 @@ from django.http import JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.datastructures import MultiValueDict
 from django.views.decorators.http import require_GET
 
 from ...filter_fields import PAIRS_LIMIT
@@ -26,6 +25,7 @@ from ..keyset import Cursor, cut_page
 from ..question_form import QuestionForm
 from ..run_file import LIMIT, write_csv, write_csv_async
 from ..run_question import RunQuestion
+from ..run_rows import filter_runs
 from ..suggesting import suggest
 from ..tables import RunTable
 from ..view_menu import ViewMenu, find_start
@@ -64,7 +64,7 @@ def run_list(request: MemberRequest) -> HttpResponse:
         if not asked.problems:
             return redirect(f"{request.path}?{question.address(asked.pairs)}")
         problems = asked.problems
-    found = _filter(request, question)
+    found = filter_runs(request.tenant, question)
     is_valid = not problems and found.is_valid()
     cursor = Cursor.parse(request.GET.get("cursor", ""))
     is_newest_first = question.is_newest_first
@@ -109,7 +109,7 @@ def run_list(request: MemberRequest) -> HttpResponse:
 def run_list_live(request: MemberRequest) -> HttpResponse:
     """The rows of an open list that still change, the counts, and how many runs are new: swapped in place."""
     question = RunQuestion(request.GET)
-    found = _filter(request, question)
+    found = filter_runs(request.tenant, question)
     shown, watched = (_read_uids(request, name) for name in ("shown", "watch"))
     of_tenant = Run.objects.of(request.tenant)
     rows = list(of_tenant.filter(uid__in=watched).for_list()) if watched else []
@@ -145,7 +145,7 @@ def suggestions(request: MemberRequest) -> HttpResponse:
 def run_list_csv(request: MemberRequest) -> HttpResponseBase:
     """The runs that the address asks for, as a file; who took it is in the trail."""
     question = RunQuestion(request.GET)
-    found = _filter(request, question)
+    found = filter_runs(request.tenant, question)
     if not found.is_valid():
         return redirect(f"{reverse('run_list')}?{question.address()}")  # which says what is wrong
     AuditEntry.record("run.list_download", request.membership, by=request.actor, query=question.text)
@@ -162,14 +162,6 @@ def _has_ticks(request: MemberRequest) -> bool:
 
 def _read_uids(request: MemberRequest, name: str) -> list[str]:
     return [uid for uid in read_text(request.GET, name, UIDS_LENGTH).split(",") if uid][:PAGE_SIZE]
-
-
-def _filter(request: MemberRequest, question: RunQuestion, *without: str) -> RunFilter:
-    tenant = request.tenant
-    asked = MultiValueDict[str, str]()
-    for name, value in question.without(*without):
-        asked.appendlist(name, value)
-    return RunFilter(asked, queryset=Run.objects.of(tenant), tenant=tenant)
 
 
 def _as_api_call(request: MemberRequest, found: RunFilter, is_newest_first: bool) -> dict[str, str]:
@@ -191,7 +183,7 @@ def _tabs(request: MemberRequest, question: RunQuestion, found: RunFilter, *, is
 
     def read() -> RunQuerySet:
         has_status = len(others) != len(question.pairs)
-        return _filter(request, question, "status").qs if has_status else found.qs
+        return filter_runs(request.tenant, question, "status").qs if has_status else found.qs
 
     if is_valid:
         zone = timezone.get_current_timezone_name()  # the days of a filter are the reader's
