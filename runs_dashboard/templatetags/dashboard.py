@@ -23,7 +23,7 @@ from ..web.log_window import LogQuery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
+    from datetime import date, datetime
 
     from django.http import HttpRequest
 
@@ -94,6 +94,11 @@ def moment(at: datetime | None, empty: str = words.DASH) -> SafeString:
 @register.filter
 def ago(at: datetime | None) -> str:
     return words.say_ago(at)
+
+
+@register.filter
+def day_word(day: date) -> str:
+    return words.say_day(day)
 
 
 @register.filter

@@ -31,7 +31,9 @@ SHOWN_KEYS = 3
 NO_PAIRS: tuple[list[Any], list[Any]] = ([], [])
 MORE = fill('<span class="m">and more</span>')
 PINNED = fill('<span class="pinned" title="Pinned">{}<span class="vh">Pinned</span></span>', icon("pin"))
-ERROR_SHOWN = 300  # characters; the run's page has the whole
+ERROR_SHOWN = 500  # characters; the run's page has the whole
+# One line of a text, and all of it for who presses it: by mouse, finger or key, and without scripts.
+UNFOLDING = '<details class="unfold"><summary class="sub cut{}">{}</summary></details>'
 
 
 @lru_cache(maxsize=4096)
@@ -188,10 +190,11 @@ class RunTable(tables.Table):
         if record.status == Status.FAILED and record.error:
             text = strip(record.error)[:ERROR_SHOWN]
             text = f"{record.error_step}: {text}" if record.error_step else text
-            return fill('<p class="sub err cut" title="{}">{}</p>', text, text)
+            return fill(UNFOLDING, " err", text)
         if record.pk in self.waiting:
-            text = self.waiting[record.pk]
-            return fill('<p class="sub cut" title="{}">{}</p>', text, text)
+            return fill(UNFOLDING, "", self.waiting[record.pk])
+        if record.status == Status.STOPPED and record.error:
+            return fill(UNFOLDING, "", strip(record.error)[:ERROR_SHOWN])
         said = [f"v{record.version.number}"]
         if record.attempt > 1:
             said.append(f"try {record.attempt}")
@@ -199,8 +202,6 @@ class RunTable(tables.Table):
             said.append(f"step {min(record.steps_done + 1, record.step_count)} of {record.step_count}")
         if record.status == Status.PAUSED:
             said.append("waits for approval")
-        if record.status == Status.STOPPED and record.error:
-            said.append(strip(record.error)[:ERROR_SHOWN])
         return fill('<p class="sub cut">{}</p>', " · ".join(said))
 
     def render_trigger(self, record: Run) -> SafeString:

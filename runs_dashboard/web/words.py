@@ -92,6 +92,12 @@ def say_clock(at: datetime, now: datetime | None = None) -> str:
     return say_local(timezone.localtime(at), timezone.localdate(now))
 
 
+def say_day(day: date) -> str:
+    """`Today`, `Yesterday` or nothing, by the reader's clock."""
+    passed = (timezone.localdate() - day).days
+    return {0: "Today", 1: "Yesterday"}.get(passed, "")
+
+
 def say_local(local: datetime, today: date) -> str:
     """The same of a time that is on the reader's clock already, as his day is."""
     if local.date() == today:

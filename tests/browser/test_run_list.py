@@ -226,3 +226,32 @@ def test_the_list_and_its_menus_fit_a_phone(page: Page, dashboard: Product, expe
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390
         page.keyboard.press("Escape")
+
+
+def test_a_reason_that_is_unfolded_stays_so_while_its_row_is_drawn_again(page: Page, dashboard: Product) -> None:
+    with dashboard.api() as client:
+        report(client, "unfold-1", phase="queued")
+    page.goto("/runs/?flow=passing-by&status=queued")
+    row = page.locator("#run-unfold-1")
+    row.locator("summary").focus()
+    page.keyboard.press("Enter")
+    seen = page.locator("#live").inner_text()
+    expect(page.locator("#live")).not_to_have_text(seen)
+    seen = page.locator("#live").inner_text()
+    expect(page.locator("#live")).not_to_have_text(seen)
+    expect(row.locator("details")).to_have_attribute("open", "")
+    expect(row.locator("summary")).to_be_focused()
+
+
+def test_the_list_goes_to_a_time_that_is_typed(page: Page, dashboard: Product) -> None:
+    with dashboard.api() as client:
+        report(client, "old-1", phase="succeeded", startTime="2026-03-01T10:00:00Z", endTime="2026-03-01T10:01:00Z")
+        report(client, "new-1", phase="succeeded")
+    page.goto("/runs/?flow=passing-by")
+    page.get_by_label("Go to").fill("2026-03-01 23:00")
+    page.get_by_role("button", name="Go", exact=True).click()
+    expect(page.locator("#run-old-1")).to_be_visible()
+    expect(page.locator("#run-new-1")).to_have_count(0)
+    assert "flow=passing-by" in page.url
+    page.get_by_role("link", name="Newer").click()
+    expect(page.locator("#run-new-1")).to_be_visible()

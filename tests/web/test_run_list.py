@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from django.core.cache import cache
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -200,3 +201,49 @@ def test_durations_are_shown_against_the_usual(client: Client, tenant: Tenant) -
     Run.across_tenants.filter(pk=run.pk).update(finished_at=run.started_at + timedelta(seconds=125))
     page = Page(client.get("/runs/"))
     assert page.one("div", class_="dur over").text == "2:05"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("at=2026-03-03", ["3", "2", "1"]),  # the end of the day
+        ("at=2026-03-02T12:00", ["2", "1"]),
+        ("at=2026-03-02+12%3A00", ["2", "1"]),
+        ("at=2026-03-02T12:00&sort=started_at", ["2", "3", "4"]),
+        ("at=2000d", []),
+    ],
+)
+def test_the_list_goes_to_a_time(client: Client, tenant: Tenant, query: str, expected: list[str]) -> None:
+    flow = make_flow(tenant)
+    for day in range(1, 5):
+        run = make_run(flow)
+        Run.across_tenants.filter(pk=run.pk).update(ordered_at=datetime(2026, 3, day, 12, tzinfo=UTC), uid=str(day))
+    response = client.get(f"/runs/?flow=orders&{query}", follow=True)
+    assert response.status_code == 200
+    assert "flow=orders" in response.redirect_chain[-1][0]
+    assert [name.removeprefix("run-") for name in Page(response).ids if re.fullmatch(r"run-\d", name)] == expected
+
+
+@pytest.mark.parametrize("at", ["soon", "", "9999-12-31", "%00", "99999999999999999999d", "2026-13-01"])
+def test_a_time_that_is_none_is_said(client: Client, tenant: Tenant, at: str) -> None:
+    make_run(make_flow(tenant))
+    response = client.get(f"/runs/?at={at}")
+    assert response.status_code == 400
+    assert "Go to a time:" in response.content.decode()
+
+
+def test_the_whole_error_can_be_unfolded_in_the_list(client: Client, tenant: Tenant) -> None:
+    run = claim(make_run(make_flow(tenant)))
+    run.finish(Status.FAILED, token=run.token, error="a long story " * 20, error_step="load")
+    summary = Page(client.get("/runs/")).one("summary", class_="sub cut err")
+    assert summary.text == f"load: {'a long story ' * 20}".strip()
+
+
+def test_days_near_are_named(client: Client, tenant: Tenant) -> None:
+    flow = make_flow(tenant)
+    for days in (0, 1, 9):
+        run = make_run(flow)
+        Run.across_tenants.filter(pk=run.pk).update(ordered_at=timezone.now() - timedelta(days=days))
+    shown = [row.text.split()[0] for row in Page(client.get("/runs/")).find("tr", class_="day")]
+    assert shown[:2] == ["Today", "Yesterday"]
+    assert shown[2].endswith("day,")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from django.core.exceptions import ValidationError
 from django.core.handlers.asgi import ASGIRequest
 from django.http import JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
@@ -14,9 +17,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from ...filter_fields import PAIRS_LIMIT
+from ...filter_fields import PAIRS_LIMIT, Ago, parse_moment
 from ...filters import RunFilter
 from ...models import LIVE, AuditEntry, Counted, Role, Run, Status, TrackedData
+from ...text.periods import is_period
 from ...text.run_query import parse, say_allowed, split_pair
 from ..access import needs, read_text
 from ..columns import OPTIONAL, density, shown_columns
@@ -41,6 +45,8 @@ PAGE_SIZE = 50
 NEW_LIMIT = 100  # new runs are counted so far: "99+ new runs"
 UIDS_LENGTH = 256 * PAGE_SIZE
 TOKEN_LENGTH = 400  # characters
+TIME_LENGTH = 64
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
 QUERY_LENGTH = 2_000  # characters of a typed query
 
 
@@ -64,6 +70,11 @@ def run_list(request: MemberRequest) -> HttpResponse:
         if not asked.problems:
             return redirect(f"{request.path}?{question.address(asked.pairs)}")
         problems = asked.problems
+    if "at" in request.GET:
+        try:
+            return redirect(f"{request.path}?{question.address()}&cursor={_go_to(request, question)}")
+        except ValidationError as error:
+            problems = [f"Go to a time: {error.messages[0]}"]
     found = filter_runs(request.tenant, question)
     is_valid = not problems and found.is_valid()
     cursor = Cursor.parse(request.GET.get("cursor", ""))
@@ -154,6 +165,18 @@ def run_list_csv(request: MemberRequest) -> HttpResponseBase:
     name = f"runs-{timezone.localtime():%Y-%m-%d-%H%M}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
     return StreamingHttpResponse(body, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _go_to(request: MemberRequest, question: RunQuestion) -> Cursor:
+    """The page that begins at the time that is asked for, a day's at its end. Raises ValidationError."""
+    text = read_text(request.GET, "at", TIME_LENGTH).strip()
+    try:
+        at = Ago.of(text) if is_period(text) else parse_moment(text)
+        if question.is_newest_first:
+            at += timedelta(days=1) if DAY.fullmatch(text) else timedelta(microseconds=1)
+    except OverflowError:
+        raise ValidationError("There is no such time.") from None
+    return Cursor(question.is_newest_first, at, 0)
 
 
 def _has_ticks(request: MemberRequest) -> bool:
