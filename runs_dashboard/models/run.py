@@ -285,6 +285,11 @@ class Run(Workable, Reportable, Stoppable, Retryable, Keepable, Leased, TenantRo
         return measure_ms(self.started_at, self.finished_at)
 
     @property
+    def waited_ms(self) -> int | None:
+        """From the queue to its start; None before, and of another engine's run, whose queue is not known."""
+        return None if self.is_external or self.started_at is None else measure_ms(self.queued_at, self.started_at)
+
+    @property
     def waiting_reason(self) -> str:
         """Why it waits in the queue; empty once it does not. For many runs at once: explain_waiting."""
         return explain_waiting([self]).get(self.pk, "")

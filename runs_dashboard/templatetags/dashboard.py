@@ -107,6 +107,12 @@ def took(ms: float | None) -> str:
 
 
 @register.filter
+def against_usual(run: Run) -> str:
+    """The run's duration beside what its flow usually takes, in words."""
+    return words.say_against(run.duration_ms, run.flow.usual_ms, is_over=run.is_final)
+
+
+@register.filter
 def size(number: int | None) -> str:
     return words.say_size(number)
 

@@ -30,6 +30,7 @@ urlpatterns = [
     path("runs/", runs.run_list, name="run_list"),
     path("runs/<str:uid>/", run.run_detail, name="run_detail"),
     path("runs/<str:uid>/status/", run.run_status, name="run_status"),
+    path("runs/<str:uid>/related/", run.run_related, name="run_related"),
     path("runs/<str:uid>/log/", log.run_log, name="run_log"),
     path("runs/<str:uid>/log/go/", log.run_go, name="run_go"),
     path("runs/<str:uid>/log/marks/", log.run_marks, name="run_marks"),

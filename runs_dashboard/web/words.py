@@ -24,6 +24,23 @@ def say_duration(ms: float | None) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def say_against(ms: float | None, usual_ms: float | None, *, is_over: bool = True) -> str:
+    """A duration beside the usual one: `as usual`, `3.2 times the usual 0:20`; nothing where one is not known.
+
+    is_over: False for what goes on: it is told only once it takes longer.
+    """
+    if ms is None or not usual_ms:
+        return ""
+    times, usual = ms / usual_ms, say_duration(usual_ms)
+    if times >= 1.25:
+        return f"{times:.1f} times the usual {usual}" if times < 100 else f"usually {usual}"
+    if not is_over:
+        return f"of usually {usual}"
+    if times >= 0.8:
+        return f"as usual, {usual}"
+    return f"shorter than the usual {usual}"
+
+
 def say_ago(at: datetime | None, now: datetime | None = None) -> str:
     """`21 s ago`, `4 min ago`, `3 h ago`, `5 days ago`, or `in 4 min`; nothing for None."""
     if at is None:

@@ -1,5 +1,8 @@
-// Groups of steps open in place; the address says which are shown, so that it can be sent on.
+// On a phone what stands beside the log is folded. Groups of steps open in place; the address says which are shown, so that it can be sent on.
 function steps() {
+  if (matchMedia("(max-width: 52rem)").matches) {
+    for (const part of document.querySelectorAll("#side > details[open]")) part.open = false;
+  }
   document.addEventListener("htmx:after:swap", (event) => {
     const source = event.detail.ctx?.sourceElement;
     if (!source?.matches("[data-steps]")) return;

@@ -63,6 +63,7 @@ def hostile(tenant: Tenant, oli: User) -> Run:
 
 def test_nothing_of_it_becomes_markup_on_any_page(client_of: Callable[[User], Client], hostile: Run, oli: User) -> None:
     payload, note = hostile.payloads.get(), hostile.notes.get()
+    other = hostile.flow.start({"y": {EVIL: 1}}, trigger="manual", by=actor(oli), tracked=[("key", EVIL)])
     client = client_of(oli)
     runs = Run.objects.of(hostile.tenant)
     bulk = BulkAction.ask(
@@ -78,6 +79,9 @@ def test_nothing_of_it_becomes_markup_on_any_page(client_of: Callable[[User], Cl
         f"/runs/{hostile.uid}/log/?after=0",
         f"/runs/{hostile.uid}/retry/",
         f"/runs/{hostile.uid}/payloads/{payload.uuid}/",
+        f"/runs/{hostile.uid}/related/",
+        f"/runs/{hostile.uid}/compare/",
+        f"/runs/{hostile.uid}/compare/?with={other.uid}",
         f"/runs/{hostile.uid}/notes/",
         f"/runs/{hostile.uid}/notes/{note.uuid}/",
         f"/runs/{hostile.uid}/values/inputs/",

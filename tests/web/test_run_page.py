@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.utils import timezone
 
-from runs_dashboard.models import LIVE, Payload, Run, Status, Step, Worker, append_system
+from runs_dashboard.models import LIVE, EndUser, Payload, Run, Status, Step, Worker, append_system
 
 from ..models.runs import ENGINE, actor, claim, make_flow, make_run
 from .making import write_log
@@ -36,12 +36,12 @@ def client(client_of: Callable[[User], Client], oli: User) -> Client:
 
 
 BUTTONS = {
-    Status.QUEUED: ["Stop", "Pin", "Download"],
-    Status.RUNNING: ["Stop", "Pin", "Download"],
-    Status.PAUSED: ["Resume", "Stop", "Pin", "Download"],
-    Status.SUCCEEDED: ["Retry", "Pin", "Download"],
-    Status.FAILED: ["Retry", "Review", "Pin", "Download"],
-    Status.STOPPED: ["Retry", "Review", "Pin", "Download"],
+    Status.QUEUED: ["Stop", "Download", "Pin"],
+    Status.RUNNING: ["Stop", "Download", "Pin"],
+    Status.PAUSED: ["Resume", "Stop", "Download", "Pin"],
+    Status.SUCCEEDED: ["Retry", "Download", "Pin"],
+    Status.FAILED: ["Retry", "Review", "Download", "Pin"],
+    Status.STOPPED: ["Retry", "Review", "Download", "Pin"],
 }
 
 
@@ -205,6 +205,18 @@ def test_inputs_outputs_tracked_data_lineage_and_trail_are_beside_it(client: Cli
     of_retry = Page(client.get(f"/runs/{retry.uid}/"))
     assert of_retry.links[run.short_uid] == f"/runs/{run.uid}/"
     assert "kept" in of_retry.by_id("steps").text  # type: ignore[union-attr]
+
+
+def test_the_facts_say_how_long_it_waited_for_whom_and_how_its_time_compares(client: Client, tenant: Tenant) -> None:
+    flow = make_flow(tenant)
+    run = make_run(flow, Status.RUNNING, end_user=EndUser.of(tenant.pk, "browser_user", "session-7"))
+    began = timezone.now() - timedelta(seconds=100)
+    Run.across_tenants.filter(pk=run.pk).update(started_at=began, queued_at=began - timedelta(seconds=65))
+    type(flow).across_tenants.filter(pk=flow.pk).update(usual_ms=20_000)
+    facts = Page(client.get(f"/runs/{run.uid}/")).one("dl", class_="facts").text
+    assert "Waited before1:05" in facts
+    assert "On behalf ofsession-7 browser_user" in facts
+    assert "times the usual 0:20" in facts
 
 
 def test_payloads_have_a_page_of_their_own(client: Client, tenant: Tenant) -> None:

@@ -77,3 +77,21 @@ def test_the_zone_is_named_with_its_offset(zone: str) -> None:
 def test_every_number_can_be_said(number: int) -> None:
     assert words.say_duration(number)
     assert words.say_size(number)
+
+
+@pytest.mark.parametrize(
+    ("ms", "usual", "is_over", "said"),
+    [
+        (None, 10, True, ""),
+        (10, None, True, ""),
+        (10, 0, True, ""),
+        (20_000, 20_000, True, "as usual, 0:20"),
+        (64_000, 20_000, True, "3.2 times the usual 0:20"),
+        (2_000, 20_000, True, "shorter than the usual 0:20"),
+        (2_000, 20_000, False, "of usually 0:20"),
+        (90_000, 20_000, False, "4.5 times the usual 0:20"),
+        (9_000_000, 20_000, True, "usually 0:20"),
+    ],
+)
+def test_a_duration_is_said_against_the_usual_one(ms: int | None, usual: int | None, is_over: bool, said: str) -> None:
+    assert words.say_against(ms, usual, is_over=is_over) == said

@@ -14,6 +14,7 @@ from ..access import find_run, needs, read_text
 from ..answer import answer, climb
 from ..download_filters import NAMES, read_filters, say_filters
 from ..notes import read_notes
+from ..related import find_related
 from ..storage_words import is_bounded
 from ..timeline import draw
 from ..trail import tell
@@ -47,6 +48,14 @@ def run_status(request: MemberRequest, uid: str) -> HttpResponse:
     return render(request, "runs/_status.html", _about(request, find_run(request, uid)))
 
 
+@require_GET
+@needs(Role.VIEWER)
+def run_related(request: MemberRequest, uid: str) -> HttpResponse:
+    """The other runs with the same business keys: asked for once by an open page, after it is shown."""
+    run = find_run(request, uid)
+    return render(request, "runs/_related.html", {"pairs": find_related(run, _tracked(run))})
+
+
 def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
     steps = list(run.steps.defer("outputs").annotate(kept_uid=F("kept_from__run__uid")))
     timeline = draw(
@@ -66,7 +75,7 @@ def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
         "timeline": timeline,
         "inputs": run.args,
         "outputs": read_outputs(run, most=SHOWN_STEPS),
-        "tracked": list(run.tracked_data.order_by("id").values_list("key", "value")[:RELATED_LIMIT]),
+        "tracked": _tracked(run),
         "tags": list(run.tags.order_by("key").values_list("key", "value")[:RELATED_LIMIT]),
         "payloads": list(
             run.payloads.defer("body", "headers").select_related("step").order_by("line", "id")[:RELATED_LIMIT]
@@ -81,6 +90,10 @@ def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
         "is_bounded": is_bounded(run.flow),
         "as_of": timezone.now(),
     }
+
+
+def _tracked(run: Run) -> list[tuple[str, str]]:
+    return list(run.tracked_data.order_by("id").values_list("key", "value")[:RELATED_LIMIT])
 
 
 def _related(runs: Manager) -> list[Run]:
