@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from ..filter_fields import MILLISECONDS_LIMIT
+from ..models.bulk_action import MOST_PER_SECOND, MOST_RUNS, USUAL_PER_SECOND
 from .representations import FlowKind, Level, Phase
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_.-]+$", min_length=1, max_length=255)]
@@ -21,6 +22,7 @@ Moment = (
     | None
 )
 Scalar = str | int | float | bool
+FilterValue = Annotated[str, msgspec.Meta(max_length=1_000)] | bool | int
 
 
 class RetryBody(msgspec.Struct, rename={"from_": "from"}, forbid_unknown_fields=True):
@@ -63,6 +65,28 @@ class DownloadBody(msgspec.Struct, forbid_unknown_fields=True):
 
 class EmptyBody(msgspec.Struct, forbid_unknown_fields=True):
     """Nothing, or an empty object."""
+
+
+class BulkBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """`filter`: the names of the run list without their brackets, a value or several; or `runs`: ids.
+
+    `start_at` and `per_second` are a retry's. `at_most`: refused where more runs match. `dry_run`: says what would be
+    done, and does nothing.
+    """
+
+    action: Literal["retry", "stop", "review"]
+    filter: dict[str, FilterValue | list[FilterValue]] | None = None
+    runs: (
+        Annotated[
+            list[Annotated[str, msgspec.Meta(min_length=1, max_length=255)]],
+            msgspec.Meta(min_length=1, max_length=MOST_RUNS),
+        ]
+        | None
+    ) = None
+    start_at: Literal["start", "failed"] = "start"
+    per_second: Annotated[int, msgspec.Meta(ge=1, le=MOST_PER_SECOND)] = USUAL_PER_SECOND
+    at_most: Annotated[int, msgspec.Meta(ge=0, le=MOST_RUNS)] = MOST_RUNS
+    dry_run: bool = False
 
 
 class TagBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -16,7 +16,7 @@ from django.http.request import UnreadablePostError
 from rest_framework import exceptions as rest
 
 from ..definition.inputs import InputError
-from ..models import FlowDisabled, KeyReused, StatusConflict
+from ..models import BulkRefused, FlowDisabled, KeyReused, StatusConflict
 from ..text.intake import NotJSON, TooDeep, TooLarge
 
 logger = logging.getLogger(__name__)
@@ -105,6 +105,7 @@ TABLE: tuple[tuple[type[Exception], int, tuple[str, ...], str], ...] = (
     (rest.MethodNotAllowed, 405, ("method",), "method_not_allowed"),
     (StatusConflict, 409, (), "conflict"),
     (FlowDisabled, 409, (), "flow_disabled"),
+    (BulkRefused, 409, (), "conflict"),
     (IntegrityError, 409, (), "conflict"),
     (RequestDataTooBig, 413, ("body",), "too_large"),
     (KeyReused, 422, ("header", "Idempotency-Key"), "key_reused"),

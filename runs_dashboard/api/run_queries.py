@@ -11,6 +11,8 @@ from .errors import Invalid, Problem
 from .parameters import Parameter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.db.models import QuerySet
 
     from ..models import Tenant
@@ -64,13 +66,20 @@ LIST_PARAMETERS = (*FILTERS, *including.RUN_PARAMETERS, SORT, *PAGING)
 def filter_runs(rows: QuerySet, query: dict[str, Any], tenant: Tenant) -> QuerySet:
     """The runs that the query's filters leave. Raises Invalid."""
     given = {parameter.plain: query[parameter.name] for parameter in FILTERS if query[parameter.name] is not None}
+    return choose_runs(rows, given, tenant, lambda name: ["query", f"filter[{name}]"])
+
+
+def choose_runs(
+    rows: QuerySet, given: dict[str, Any], tenant: Tenant, place: Callable[[str], list[str | int]]
+) -> QuerySet:
+    """The runs that these filters leave. given: by their names; place: where one of them was given. Raises Invalid."""
     if not given:
         return rows
     chosen = RunFilter(given, queryset=rows, tenant=tenant)
     if not chosen.is_valid():
         raise Invalid.of(
             [
-                Problem(["query", f"filter[{name}]"], _say(name, text), "value_error")
+                Problem(place(name), _say(name, text), "value_error")
                 for name, texts in chosen.errors.items()
                 for text in texts
             ]

@@ -2,13 +2,14 @@
 
 from django.urls import path, re_path
 
-from . import analytics, docs, downloads, flow_runs, flows, icenter, logs, notes, reports, tokens, verbs, webhooks
+from . import analytics, bulk, docs, downloads, flow_runs, flows, icenter, logs, notes, reports, tokens, verbs, webhooks
 from . import workflow_logs as dialect_4
 from .nowhere import ADDRESSES, NowhereView
 
 V1 = "api/v1"
 RUN = f"{V1}/flow-runs/<str:run_id>"
 FILE = f"{V1}/file-downloads"
+BULK = f"{V1}/bulk-actions"
 
 urlpatterns = [
     path(f"{V1}/flow-runs", flow_runs.FlowRunsView.as_view(), name="api-flow-runs"),
@@ -24,6 +25,10 @@ urlpatterns = [
     path(f"{RUN}/review", verbs.ReviewView.as_view(), name="api-flow-run-review"),
     path(f"{RUN}/notes", notes.NotesView.as_view(), name="api-flow-run-notes"),
     path(f"{RUN}/notes/<str:note_id>", notes.NoteView.as_view(), name="api-flow-run-note"),
+    path(BULK, bulk.BulkActionsView.as_view(), name="api-bulk-actions"),
+    path(f"{BULK}/<str:bulk_id>", bulk.BulkActionView.as_view(), name="api-bulk-action"),
+    path(f"{BULK}/<str:bulk_id>/results", bulk.ResultsView.as_view(), name="api-bulk-results"),
+    path(f"{BULK}/<str:bulk_id>/abort", bulk.AbortView.as_view(), name="api-bulk-abort"),
     path(FILE, downloads.DownloadsView.as_view(), name="api-file-downloads"),
     path(f"{FILE}/<str:download_id>", downloads.DownloadView.as_view(), name="api-file-download"),
     path(f"{FILE}/<str:download_id>/content", downloads.DownloadContentView.as_view(), name="api-file-content"),

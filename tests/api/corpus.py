@@ -107,6 +107,7 @@ BATCHES = {
 
 # What each shape needs to be taken, and where shapes stand within others.
 LEAST: dict[Any, dict[str, Any]] = {
+    bodies.BulkBody: {"action": "review", "filter": {"status": "failed"}},
     bodies.StartBody: {"flowId": "orders"},
     bodies.NoteBody: {"text": "n"},
     bodies.ReportBody: {"flowId": "shipping"},

@@ -11,6 +11,7 @@ from django.conf import settings as given
 
 from runs_dashboard.api import analytics, bodies, errors, incoming, openapi, parsers, reports, tokens
 from runs_dashboard.api.urls import urlpatterns
+from runs_dashboard.models.bulk_action import KEEP_DAYS, MOST_PER_SECOND, MOST_RUNS, USUAL_PER_SECOND
 from runs_dashboard.models.retention import IDEMPOTENCY_DAYS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
@@ -50,6 +51,9 @@ def test_every_status_is_in_its_table() -> None:
         ("4 GiB", given.LOG_MAX_BYTES == 4 * 2**30),
         ("100; 1,000", analytics.MAX_PAGE_SIZE == 1_000),
         ("kept 7 days", IDEMPOTENCY_DAYS == 7),
+        ("at most 10,000 runs (409 beyond", MOST_RUNS == 10_000),
+        ("1 to 50 runs a second, 5 by default", (MOST_PER_SECOND, USUAL_PER_SECOND) == (50, 5)),
+        ("kept for 90 days", KEEP_DAYS == 90),
         ("| 20,000 | 429", reports.QUEUE_LIMIT == 20_000),
         ("| 60,000; 240,000 a minute | 429", (given.API_RATE_PER_KEY, given.API_RATE_PER_TENANT) == (60_000, 240_000)),
         (
