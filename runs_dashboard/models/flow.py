@@ -181,6 +181,15 @@ class Flow(TenantRow):
                 AuditEntry.record("flow.schedule_refused", self, by=SCHEDULER, reason=str(error))
                 return None
 
+    @property
+    def paused_by(self) -> AuditEntry | None:
+        """Who paused its schedule, and when; None while it is on."""
+        if not self.is_schedule_paused:
+            return None
+        acts = AuditEntry.objects.of(self.tenant_id).filter(action="flow.pause_schedule", object_id=self.slug)
+        found: AuditEntry | None = acts.order_by("-id").first()
+        return found
+
     def pause_schedule(self, *, by: Actor) -> None:
         self._set_schedule_paused(True, by=by)
 

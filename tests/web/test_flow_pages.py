@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from runs_dashboard.filters import RunFilter
-from runs_dashboard.models import Run, Status, fold_all
+from runs_dashboard.models import Flow, Run, Status, User, fold_all
 
 from ..models.runs import actor, make_flow, make_run
 from .making import make_history
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from django.test import Client
 
-    from runs_dashboard.models import Tenant, User
+    from runs_dashboard.models import Tenant
 
 INPUTS = (
     "inputs:\n  day: {type: string, format: date, title: Day, required: true}\n  rows: {type: integer, default: 5}\n"
@@ -148,8 +148,126 @@ def test_versions_and_the_definition_can_be_read(client: Client, tenant: Tenant)
     make_flow(tenant)
     make_flow(tenant, steps="  - {id: only, component: command, with: {run: [echo, two]}}\n")
     page = Page(client.get("/flows/orders/"))
-    assert "only" in page.one("pre").text
-    assert [element.text for element in page.find("b") if element.text[:1] == "v"] == ["v2", "v1"]
+    assert page.one("pre").text == "echo two"
+    assert "- id: only" in [element.text for element in page.find("li")]
+    assert [element.text for element in page.find("a", class_="name")] == ["v2", "v1"]
+    assert page.links["v1"] == "/flows/orders/versions/1/"
+
+
+def test_a_flow_that_runs_at_most_so_often_says_what_runs_and_what_waits(client: Client, tenant: Tenant) -> None:
+    flow = make_flow(tenant, extra="concurrency: 1")
+    make_run(flow, Status.SUCCEEDED)
+    running, waiting = make_run(flow, Status.RUNNING), make_run(flow)
+    page = Page(client.get("/flows/orders/"))
+    assert "1 run at a time, the others wait" in page.source
+    now = [link for link in page.find("a") if link.attrs["href"] in (f"/runs/{running.uid}/", f"/runs/{waiting.uid}/")]
+    assert "Running" in now[-2].text
+    assert "Queued" in now[-1].text
+    assert "worker" in now[-1].text or "Behind" in now[-1].text
+
+
+def test_a_paused_schedule_says_who_paused_it(client: Client, tenant: Tenant, oli: User) -> None:
+    make_flow(tenant, extra='schedule: "0 2 * * *"')
+    assert "By Oli" not in client.get("/flows/orders/").content.decode()
+    client.post("/flows/orders/schedule/", {"paused": "true"})
+    assert f"By {oli.display_name}, <time" in client.get("/flows/orders/").content.decode()
+
+
+# --- the last inputs ------------------------------------------------------------------------------------------
+
+
+def start(tenant: Tenant, user: User, **args: object) -> Run:
+    return make_flow(tenant, extra=INPUTS).start(args, trigger="manual", by=actor(user))
+
+
+def test_the_form_offers_the_inputs_of_ones_own_last_run_and_of_the_last(
+    client: Client, tenant: Tenant, oli: User, ada: User
+) -> None:
+    assert "Fill with" not in client.get(f"/flows/{make_flow(tenant, extra=INPUTS).slug}/").content.decode()
+    own = start(tenant, oli, day="2026-03-01", rows=7, shop="us", dry=True)
+    assert "the last run" not in Page(client.get("/flows/orders/")).links
+    last = start(tenant, ada, day="2026-03-02")
+    links = Page(client.get("/flows/orders/")).links
+    assert links["your last run"] == f"?inputs={own.uid}#start"
+    assert links["the last run"] == f"?inputs={last.uid}#start"
+
+    page = Page(client.get(f"/flows/orders/?inputs={own.uid}"))
+    assert page.one("input", name="input.day").attrs["value"] == "2026-03-01"
+    assert page.one("input", name="input.rows").attrs["value"] == "7"
+    assert "checked" in page.one("input", name="input.dry").attrs
+    assert [e.attrs for e in page.find("option") if "selected" in e.attrs]
+    assert page.links["Defaults"] == "/flows/orders/#start"
+
+
+@pytest.mark.parametrize("inputs", ["nothing", "%00x", "x" * 5_000])
+def test_inputs_of_a_run_that_is_not_there_are_said_to_be_missing(client: Client, tenant: Tenant, inputs: str) -> None:
+    make_flow(tenant, extra=INPUTS)
+    answer = client.get(f"/flows/orders/?inputs={inputs}")
+    assert answer.status_code == 200
+    assert "These are the defaults." in answer.content.decode()
+
+
+def test_inputs_of_another_flow_or_tenant_are_not_taken(
+    client: Client, client_of: Callable[[User], Client], tenant: Tenant, other_tenant: Tenant, vic: User, oli: User
+) -> None:
+    make_flow(tenant, extra=INPUTS)
+    inputs = "inputs:\n  day: {type: string}\n"
+    foreign = make_flow(other_tenant, extra=inputs).start({"day": "secret-day"}, trigger="manual", by=actor(oli))
+    other = make_flow(tenant, "other", extra=inputs).start({"day": "other-day"}, trigger="manual", by=actor(oli))
+    for run in (foreign, other):
+        page = client.get(f"/flows/orders/?inputs={run.uid}").content.decode()
+        assert "-day" not in page.replace("in-day", "")
+    own = start(tenant, oli, day="2026-03-01")
+    assert "2026-03-01" not in client_of(vic).get(f"/flows/orders/?inputs={own.uid}").content.decode()
+
+
+def test_a_run_leads_to_the_form_with_its_inputs(
+    client: Client, client_of: Callable[[User], Client], tenant: Tenant, oli: User, sue: User
+) -> None:
+    run = start(tenant, oli, day="2026-03-01")
+    word, address = "Start again with these inputs", f"/flows/orders/?inputs={run.uid}#start"
+    assert Page(client.get(f"/runs/{run.uid}/")).links[word] == address
+    assert word not in Page(client_of(sue).get(f"/runs/{run.uid}/")).links
+
+
+# --- the list -------------------------------------------------------------------------------------------------
+
+
+def names(client: Client, query: str) -> list[str]:
+    return [element.text for element in Page(client.get(f"/flows/?{query}")).find("a", class_="name")]
+
+
+def test_flows_are_narrowed_and_put_in_order(client: Client, tenant: Tenant) -> None:
+    for slug in ("alpha", "beta", "gamma", "delta"):
+        make_flow(tenant, slug, extra='schedule: "0 2 * * *"' if slug in ("beta", "delta") else "")
+    make_run(Flow.objects.of(tenant).get(slug="gamma"), Status.FAILED)
+    make_run(Flow.objects.of(tenant).get(slug="alpha"), Status.FAILED)
+    make_run(Flow.objects.of(tenant).get(slug="alpha"), Status.SUCCEEDED)
+    Flow.objects.of(tenant).get(slug="delta").pause_schedule(by=actor(User.objects.get(username="oli")))
+    Flow.objects.of(tenant).filter(slug="beta").update(is_enabled=False)
+
+    assert names(client, "") == names(client, "sort=size&state=what%00") == ["Alpha", "Beta", "Delta", "Gamma"]
+    assert names(client, "sort=failed") == ["Alpha", "Gamma", "Beta", "Delta"]
+    assert names(client, "sort=run") == ["Alpha", "Gamma", "Beta", "Delta"]
+    assert names(client, "state=failing") == ["Gamma"]
+    assert names(client, "state=scheduled") == []
+    assert names(client, "state=paused") == ["Delta"]
+    assert names(client, "state=off") == ["Beta"]
+    assert names(client, "state=external") == []
+    assert names(client, "state=failing&search=alp") == []
+    page = Page(client.get("/flows/?state=external"))
+    assert "There is no such flow" in page.source
+    assert page.links["All flows"] == "/flows/"
+
+
+def test_many_flows_stand_on_pages_that_keep_what_was_asked(client: Client, tenant: Tenant) -> None:
+    for number in range(45):
+        make_flow(tenant, f"flow-{number:02d}")
+    page = Page(client.get("/flows/?search=flow&sort=run"))
+    assert len(page.find("a", class_="name")) == 40
+    assert page.links["Next"] == "?search=flow&sort=run&page=2"
+    assert len(names(client, "search=flow&sort=run&page=2")) == 5
+    assert page.links["last failed"] == "?search=flow&sort=failed"
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", "99999999999999999999", "3"])

@@ -6,9 +6,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from django.contrib import messages
-from django.db.models import Q
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
@@ -16,21 +14,27 @@ from django.views.decorators.http import require_GET, require_POST
 from ...definition.inputs import InputError
 from ...definition.schedule import describe
 from ...models import (
+    LIVE,
     Environment,
     Flow,
     FlowDisabled,
     KeyReused,
     Role,
+    Run,
     StatusConflict,
     WebhookSecret,
+    explain_waiting,
     once,
     recent_runs,
 )
 from ..access import find_flow, needs, read_text
 from ..fields import make_fields, read_args
+from ..flow_question import FlowQuestion
+from ..inputs_offered import InputsOffered
 from ..insight_tables import Links, figures_of
 from ..period import read_preset
 from ..strip import draw_strip
+from .flow_versions import read_version
 
 if TYPE_CHECKING:
     from django.http import HttpResponse, QueryDict
@@ -40,8 +44,13 @@ if TYPE_CHECKING:
 PAGE_SIZE = 40
 LIST_BARS, PAGE_BARS = 30, 60
 NEXT_TIMES = 5
-VERSIONS_SHOWN = 50
+VERSIONS_SHOWN = 8
 SECRETS_SHOWN = 25
+LIVE_SHOWN = 10
+LIVE_FIELDS = (
+    *("uid", "status", "flow_id", "tenant_id", "is_external", "queued_at", "started_at", "finished_at", "ordered_at"),
+    "stop_requested_at",
+)
 KEY_LENGTH = 64
 NAME_LENGTH = 200
 
@@ -49,12 +58,9 @@ NAME_LENGTH = 200
 @require_GET
 @needs(Role.VIEWER)
 def flow_list(request: MemberRequest) -> HttpResponse:
-    flows = Flow.objects.of(request.tenant).for_list()
-    wanted = read_text(request.GET, "search", NAME_LENGTH).strip()
-    if wanted:
-        flows = flows.filter(Q(slug__icontains=wanted) | Q(name__icontains=wanted))
-    page = _page_number(request)
-    rows = list(flows[(page - 1) * PAGE_SIZE : page * PAGE_SIZE + 1])
+    asked = FlowQuestion.read(request.GET)
+    flows = asked.ask(Flow.objects.of(request.tenant).for_list(), request.tenant)
+    rows = list(flows[(asked.page - 1) * PAGE_SIZE : asked.page * PAGE_SIZE + 1])
     shown = []
     figures = figures_of(request.tenant, rows[:PAGE_SIZE])
     recent = recent_runs(rows[:PAGE_SIZE], LIST_BARS)
@@ -70,9 +76,9 @@ def flow_list(request: MemberRequest) -> HttpResponse:
         )
     context = {
         "shown": shown,
-        "search": wanted,
-        "previous": page - 1 if page > 1 else None,
-        "next": page + 1 if len(rows) > PAGE_SIZE else None,
+        "asked": asked,
+        "previous": asked.page - 1 if asked.page > 1 else None,
+        "next": asked.page + 1 if len(rows) > PAGE_SIZE else None,
     }
     return render(request, "flows/list.html", context)
 
@@ -81,6 +87,17 @@ def flow_list(request: MemberRequest) -> HttpResponse:
 @needs(Role.VIEWER)
 def flow_detail(request: MemberRequest, slug: str) -> HttpResponse:
     return render(request, "flows/detail.html", about_flow(request, find_flow(request, slug)))
+
+
+def find_live(flow: Flow) -> dict[str, Any]:
+    """The flow's runs in progress: the longest first, with why each of them waits."""
+    live = Run.objects.of(flow.tenant_id).filter(flow=flow, status__in=LIVE)
+    runs = list(live.only(*LIVE_FIELDS).order_by("queued_at", "id")[: LIVE_SHOWN + 1])
+    waiting = explain_waiting(runs)
+    return {
+        "runs": [(run, waiting.get(run.pk, "")) for run in runs[:LIVE_SHOWN]],
+        "has_more": len(runs) > LIVE_SHOWN,
+    }
 
 
 @require_POST
@@ -132,13 +149,13 @@ def about_flow(
 ) -> dict[str, Any]:
     """What a flow's page shows; sent: its start form as it was filled in, with the problems found in it."""
     definition = flow.definition
+    offered = InputsOffered.read(request, flow) if sent is None else InputsOffered()
     runs = recent_runs([flow], PAGE_BARS)[flow.pk]
     environments = Environment.objects.of(flow.tenant_id).order_by("name").values_list("name", flat=True)
-    latest = flow.latest
     secrets: list[WebhookSecret] = []
     if request.membership.may(Role.ADMIN):
         secrets = list(WebhookSecret.objects.of(flow.tenant_id).filter(flow=flow).order_by("-id")[:SECRETS_SHOWN])
-    chosen = sent.get("environment", "") if sent is not None else definition.environment or ""
+    chosen = sent.get("environment", "") if sent is not None else offered.environment or definition.environment or ""
     return {
         "flow": flow,
         "definition": definition,
@@ -146,7 +163,8 @@ def about_flow(
         "figures": figures_of(request.tenant, [flow]).get(flow.pk),
         "links": {kind: Links(flow.slug).to(read_preset("30d").span, kind) for kind in ("runs", "succeeded", "failed")},
         "recent": runs[-8:][::-1],
-        "fields": make_fields(definition.inputs, {}, problems, sent),
+        "fields": make_fields(definition.inputs, offered.args, problems, sent),
+        "offered": offered,
         "problems": [said for name, said in problems or [] if not name or name == "environment"],
         "key": sent.get("key", "") if sent is not None else uuid.uuid4().hex,
         "environments": list(environments[:200]),
@@ -155,19 +173,12 @@ def about_flow(
         "next_times": flow.times_after(timezone.now(), count=NEXT_TIMES) if not flow.is_schedule_paused else [],
         "address": request.build_absolute_uri(f"/webhooks/{flow.slug}"),
         "secrets": secrets,
-        "source": (latest.source or _as_yaml(latest.definition)) if latest else "",
+        "paused_by": flow.paused_by,
+        "now": find_live(flow),
+        **read_version(flow.latest),
         "versions": list(
             flow.versions.select_related("created_by")
             .defer("definition", "source")
-            .order_by("-number")[:VERSIONS_SHOWN]
+            .order_by("-number")[: VERSIONS_SHOWN + 1]
         ),
     }
-
-
-def _as_yaml(definition: dict[str, Any]) -> str:
-    return yaml.safe_dump(definition, sort_keys=False, allow_unicode=True, width=100)
-
-
-def _page_number(request: MemberRequest) -> int:
-    text = request.GET.get("page", "1")
-    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 5 else 1
