@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
+from django import forms
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.widgets import AdminSplitDateTime, AutocompleteSelect
 from django.core.paginator import Paginator
+from django.db import models
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
@@ -17,7 +20,6 @@ from ..models import AuditEntry, Tenant
 from ..models.tenant import TenantRow
 
 if TYPE_CHECKING:
-    from django.db import models
     from django.forms import ModelForm
     from django.http import HttpRequest
 
@@ -43,6 +45,24 @@ class OwnRelatedFilter(admin.RelatedFieldListFilter):
         return field.get_choices(include_blank=False, ordering=ordering, limit_choices_to=limit)
 
 
+class DateAndTime(AdminSplitDateTime):
+    """The admin's two fields of a moment, each with a name of its own for who does not see them side by side."""
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        for part, word in zip(context["widget"]["subwidgets"], ("Date", "Time"), strict=True):
+            part["attrs"]["aria-label"] = word
+        return context
+
+
+class NamedAutocomplete(AutocompleteSelect):
+    """The admin's field that completes; until something is chosen, its text is its name."""
+
+    def build_attrs(self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None) -> dict[str, Any]:
+        attrs = super().build_attrs(base_attrs, extra_attrs=extra_attrs)
+        return {**attrs, "data-placeholder": f"Choose a {self.field.verbose_name}"}
+
+
 class Window(admin.ModelAdmin):
     """A model in the admin. What may be done is said by three words; everything else is for looking."""
 
@@ -60,6 +80,7 @@ class Window(admin.ModelAdmin):
     ordering = ("-pk",)
     sortable_by: Any = ()  # a list in another order would sort the whole table
     save_on_top = False
+    formfield_overrides = {models.DateTimeField: {"form_class": forms.SplitDateTimeField, "widget": DateAndTime}}
 
     # --- rights -------------------------------------------------------------------------------------------------
 
@@ -105,6 +126,8 @@ class Window(admin.ModelAdmin):
         elif issubclass(related, TenantRow):
             rows = related.across_tenants.all()
             kwargs["queryset"] = rows if own is None else rows.filter(tenant_id__in=own)
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs["widget"] = NamedAutocomplete(db_field, self.admin_site)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:

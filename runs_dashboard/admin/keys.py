@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from ..models import ApiKey, Membership, RetryCall, Role, WebhookDelivery, WebhookSecret
-from .base import OwnRelatedFilter, Window
+from .base import DateAndTime, OwnRelatedFilter, Window
 from .people import UsernameField
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def show_once(window: Window, request: HttpRequest, what: str, secret: str) -> N
 class FutureField(forms.SplitDateTimeField):
     """A time that is still to come."""
 
-    widget = admin.widgets.AdminSplitDateTime
+    widget = DateAndTime
 
     def clean(self, value: Any) -> Any:
         at = super().clean(value)

@@ -1,15 +1,18 @@
 """A real Chromium before the real product. A complaint in the browser's console fails the test."""
 
+import json
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, WebError, expect
 
-from ..product import Product, ProductMaker
+from ..product import Product, ProductMaker, wait_for
+from .pages import PASSWORD
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
@@ -46,6 +49,61 @@ def dashboard(make_product: ProductMaker) -> Iterator[Product]:
 
 
 @pytest.fixture(scope="session")
+def world(make_product: ProductMaker) -> Iterator[tuple[Product, dict[str, Any]]]:
+    """A product of its own that holds everything a page can show, and the addresses of it: change nothing there."""
+    product = make_product()
+    product.may_log_errors = True  # whom it refuses a page it names with a traceback
+    product.start()
+    file = product.data_dir.with_name("world.json")
+    product.manage("shell", "-c", f"from tests.browser.world import make; make({str(file)!r})")
+    made = json.loads(file.read_text())
+    with closing(product.api()) as client:
+        wait_for(
+            lambda: client.get(f"/api/v1/flow-runs/{made['paused']}").json()["phase"] == "paused", "a run is paused"
+        )
+    yield product, made
+    make_product.end(product)
+
+
+def sign_in(browser: Browser, arguments: dict[str, Any], product: Product, name: str, password: str) -> Any:
+    """The cookies of somebody who signs in through the form."""
+    context = browser.new_context(**{**arguments, "base_url": product.url})
+    page = context.new_page()
+    page.goto("/login/")
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/runs/**")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture(scope="session")
+def enter_world(
+    browser: Browser, browser_context_args: dict[str, Any], world: tuple[Product, dict[str, Any]]
+) -> Iterator[Callable[..., BrowserContext]]:
+    """`enter_world("vera", width=390)` is a window of the world's admin, or of one of its people; None is a visitor."""
+    product = world[0]
+    states: dict[str | None, Any] = {None: None}
+    opened = []
+
+    def enter(name: str | None, *, width: int = 1280, **more: Any) -> BrowserContext:
+        if name not in states:
+            password = product.password if name == "admin" else PASSWORD
+            states[name] = sign_in(browser, browser_context_args, product, name or "", password or "")
+        size = {"width": width, "height": 844 if width < 700 else 900}
+        arguments = {**browser_context_args, "base_url": product.url, "storage_state": states[name], "viewport": size}
+        context = browser.new_context(**arguments, **more)
+        opened.append(context)
+        return context
+
+    yield enter
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture(scope="session")
 def base_url(dashboard: Product) -> str:
     """Where the plugin's pages are: `page.goto("/runs/")`."""
     return dashboard.url
@@ -60,16 +118,7 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 def signed_in_state(browser: Browser, browser_context_args: dict[str, Any], dashboard: Product) -> Any:
     """The cookies of the first admin, who signs in once through the form."""
     assert dashboard.password is not None, dashboard.read_log()
-    context = browser.new_context(**browser_context_args)
-    page = context.new_page()
-    page.goto("/")
-    page.get_by_label("Username").fill("admin")
-    page.get_by_label("Password").fill(dashboard.password)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/runs/")
-    state = context.storage_state()
-    context.close()
-    return state
+    return sign_in(browser, browser_context_args, dashboard, "admin", dashboard.password)
 
 
 @pytest.fixture

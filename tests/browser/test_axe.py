@@ -1,0 +1,101 @@
+"""axe-core on every page: nothing serious or critical, in either theme, wide and on a phone, as admin and as viewer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from .pages import EVERY_PAGE, OUTSIDE, fill
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import BrowserContext
+
+    from ..product import Product
+
+    World = tuple[Product, dict[str, Any]]
+    Enter = Callable[..., BrowserContext]
+
+# Who looks, how wide, and in which themes: a viewer's page has fewer things, in the same colours.
+VIEWS = [("admin", 1280, ("light", "dark")), ("admin", 390, ("light", "dark")), ("vera", 1280, ("light",))]
+VIEW_IDS = ["admin", "admin on a phone", "viewer"]
+IMPACTS = ("serious", "critical")
+COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
+
+
+@pytest.fixture(scope="module", params=VIEWS, ids=VIEW_IDS)
+def tab(request: pytest.FixtureRequest, enter_world: Enter) -> tuple[Page, tuple[str, ...]]:
+    name, width, themes = request.param
+    return enter_world(name, width=width, reduced_motion="reduce").new_page(), themes
+
+
+def complaints(page: Page, options: dict[str, Any] | None = None) -> list[str]:
+    """What axe-core finds that is serious or critical: rule, place, and what it says of it."""
+    found = Axe().run(page, options={"resultTypes": ["violations"], **(options or {})}).response["violations"]
+    return [
+        f"{violation['id']} ({violation['impact']}) at {' '.join(map(str, node['target']))}: "
+        f"{node['failureSummary'].splitlines()[-1].strip()}\n    {node['html'][:200]}"
+        for violation in found
+        if violation["impact"] in IMPACTS
+        for node in violation["nodes"][:6]
+    ]
+
+
+def look(page: Page, themes: tuple[str, ...] = ("light", "dark"), *, what: str = "") -> list[str]:
+    """In each theme; the second one changes colours alone."""
+    found = []
+    for theme in themes:
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        found += [f"{theme} {what}{one}" for one in complaints(page, None if theme == themes[0] else COLOURS)]
+    return found
+
+
+def open_everything(page: Page) -> None:
+    """Menus, folds and panels: what is closed is not looked at."""
+    page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+
+
+@pytest.mark.parametrize("address", EVERY_PAGE)
+def test_a_page_can_be_used_by_everybody(tab: tuple[Page, tuple[str, ...]], world: World, address: str) -> None:
+    page, themes = tab
+    page.goto(fill(address, world[1]), wait_until="load")
+    open_everything(page)
+    found = look(page, themes)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("address", [one for addresses in OUTSIDE.values() for one in addresses])
+def test_the_door_can_be_used_by_everybody(enter_world: Enter, address: str, width: int) -> None:
+    page = enter_world(None, width=width, reduced_motion="reduce").new_page()
+    page.goto(address)
+    found = look(page)
+    page.get_by_label("Username").fill("nobody")
+    page.get_by_label("Password").fill("nothing")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert").first).to_be_visible()
+    found += look(page, what="refused ")
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_retry_dialog_can_be_used_by_everybody(enter_world: Enter, world: World, width: int) -> None:
+    page = enter_world("admin", width=width, reduced_motion="reduce").new_page()
+    page.goto(f"/runs/{world[1]['uid']}/")
+    page.get_by_role("button", name="Retry", exact=True).click()
+    expect(page.locator("#retry-form")).to_be_visible()
+    found = look(page)
+    assert not found, "\n".join(found)
+
+
+def test_the_admin_can_be_used_by_everybody(enter_world: Enter, world: World) -> None:
+    page = enter_world("admin", reduced_motion="reduce").new_page()
+    found = []
+    for address in world[1]["admin"]:
+        page.goto(address)
+        found += look(page, what=f"{address} ")
+    assert not found, "\n".join(found)
