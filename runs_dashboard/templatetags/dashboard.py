@@ -73,6 +73,12 @@ def shown_status(run: Run) -> str:
 
 
 @register.filter
+def favicon(run: Run) -> str:
+    """The address of the picture that a browser's tab shows for the run's state."""
+    return static(f"favicons/{shown_status(run)}.svg")
+
+
+@register.filter
 def trigger_icon(trigger: str) -> str:
     return TRIGGER_ICONS.get(trigger, "api")
 

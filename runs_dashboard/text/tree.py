@@ -171,7 +171,7 @@ class _Writer:
         size = f'<span class="size">{len(value):,} characters</span>'
         return (
             f'<details class="long"><summary><span class="value text">{escape(begin)}…</span>{size}</summary>'
-            f'<pre class="value text">{render_text(shown)}</pre>{rest}</details>'
+            f'<pre class="value text" tabindex="0">{render_text(shown)}</pre>{rest}</details>'
         )
 
     def _left(self, node: _Node, start: int = 0) -> str:

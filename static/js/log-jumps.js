@@ -66,7 +66,6 @@ function logJumps() {
     if (event.key in KEYS) go(KEYS[event.key]);
     else if (event.key === "Home" && isInside) go("start");
     else if (event.key === "End" && isInside) go("end");
-    else if (event.key === "g") menu.open = true;
     else return;
     event.preventDefault();
   });

@@ -23,15 +23,6 @@ document.addEventListener("keydown", (event) => {
       menu.open = false;
       $("summary", menu).focus();
     }
-    return;
-  }
-  const isTyping = event.target.closest?.("input, select, textarea, [contenteditable]");
-  if (event.key === "/" && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) {
-    const field = $('[data-key="/"]');
-    if (field) {
-      event.preventDefault();
-      field.focus();
-    }
   }
 });
 

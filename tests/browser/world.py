@@ -19,12 +19,14 @@ from runs_dashboard.definition.yaml_source import parse
 from runs_dashboard.models import (
     Actor,
     ApiKey,
+    BulkAction,
     Download,
     Environment,
     Flow,
     Membership,
     Payload,
     Run,
+    RunNote,
     SavedView,
     Status,
     Step,
@@ -110,6 +112,9 @@ def _make() -> dict[str, Any]:
     delivery = _deliver(flow)
     Download.request(failed, by=by, format="csv")
     Download.request(failed, by=by, format="txt", filters={"search": long(200)})
+    note = RunNote.write(failed, long(3000), by=by)
+    ticked = list(Run.across_tenants.filter(status=Status.FAILED).values_list("uid", flat=True)[:5])
+    bulk = BulkAction.ask(tenant, "review", by=by, uids=[*ticked, long(200)], pairs=[("status", "failed")])
     asked = Flow.across_tenants.get(slug="world-ask").start({}, trigger="manual", by=by)
     return {
         "uid": failed.uid,
@@ -123,6 +128,8 @@ def _make() -> dict[str, Any]:
         "payload": str(failed.payloads.get().uuid),
         "delivery": str(delivery.uuid),
         "view": str(view.uuid),
+        "note": str(note.uuid),
+        "bulk": str(bulk.uuid),
         "admin": _admin_addresses(),
     }
 
