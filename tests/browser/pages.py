@@ -23,6 +23,8 @@ PAGES = {
     "bulk_detail": ("/bulk/{bulk}/",),
     "flow_list": ("/flows/", "/flows/?search=nothing"),
     "flow_detail": ("/flows/{slug}/",),
+    "flow_versions": ("/flows/{slug}/versions/",),
+    "flow_version": ("/flows/{slug}/versions/2/",),
     "delivery_list": ("/flows/{slug}/deliveries/",),
     "delivery_detail": ("/flows/{slug}/deliveries/{delivery}/",),
     "view_list": ("/views/",),
@@ -58,7 +60,7 @@ NO_PAGES = {
     *("run_stop", "run_resume", "run_review", "run_pin", "run_download", "act_on_runs"),
     *("flow_start", "flow_schedule", "secret_make", "secret_revoke", "delivery_resend"),
     *("view_keep", "view_first", "view_change", "view_delete", "key_revoke"),
-    *("run_notes", "note_write", "note_delete", "bulk_abort", "bulk_csv", "bulk_list_live", "bulk_live"),
+    *("run_related", "run_notes", "note_write", "note_delete", "bulk_abort", "bulk_csv", "bulk_list_live", "bulk_live"),
     *("insights_csv", "run_value_json", "run_payload_body", "download_content", "download_again", "run_list_csv"),
     *("set_theme", "set_run_list", "set_log_display", "set_tenant"),
 }

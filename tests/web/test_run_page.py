@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
     from runs_dashboard.models import Tenant, User
 
-OTHER_BUTTONS = {"System", "Light", "Dark", "Sign out", "Copy", "New lines", "Stop with this reason", "Force stop"}
+OTHER_BUTTONS = {
+    "System",
+    "Light",
+    "Dark",
+    "Sign out",
+    "Copy",
+    "New lines",
+    "Stop with this reason",
+    "Force stop",
+    "Close",
+    "CloseEsc",
+}
 OTHER_BUTTONS |= {"Next hit", "Previous hit", "Full screen", "Go", "To the start", "To the end", "Save", "Add note"}
 FILES = {"Whole log", "Download what is shown", "Support bundle"}
 
