@@ -9,7 +9,8 @@ class RunsDashboardConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401  (registers the system checks)
-        from .models import rollup_triggers
+        from .models import failure_triggers, rollup_triggers
 
-        pre_migrate.connect(rollup_triggers.remove, sender=self)
-        post_migrate.connect(rollup_triggers.install, sender=self)
+        for triggers in (rollup_triggers.TRIGGERS, failure_triggers.TRIGGERS):
+            pre_migrate.connect(triggers.remove, sender=self)
+            post_migrate.connect(triggers.install, sender=self)

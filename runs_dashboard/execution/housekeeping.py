@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from ..models import BulkAction, Purge, count_storage, fold, index_pending, keep_statistics
+from ..models import BulkAction, Purge, count_storage, fold, fold_failures, index_pending, keep_statistics
 from .downloads import make_next
 from .reaper import expire_dead_workers, forget_old_workers, reap, sweep_folders, sweep_processes
 from .retry_calls import call_next
@@ -117,6 +117,8 @@ class Housekeeping:
                 logger.info("Retention has deleted %s runs with %s bytes of log.", purged.runs, purged.log_bytes)
 
     def _fold(self) -> None:
-        """Adds what changed to the roll-ups."""
+        """Adds what changed to the roll-ups, and to the groups of failures."""
         while not self.worker.is_draining and fold():
+            continue
+        while not self.worker.is_draining and fold_failures():
             continue

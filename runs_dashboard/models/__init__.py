@@ -8,6 +8,8 @@ from .counting import HasPair
 from .delivery import ResendRefused, WebhookDelivery
 from .download import Download
 from .environment import Environment, EnvironmentVersion
+from .error_group import ErrorGroup, FailureChange
+from .failure_folding import fold_failures, recount_failures, settle_failures
 from .flow import Flow, FlowDisabled, FlowType, FlowVersion
 from .folding import count_for_ever, fold, fold_all, look
 from .insights import Figures, Insights, Span
@@ -61,6 +63,8 @@ __all__ = [
     "Entry",
     "Environment",
     "EnvironmentVersion",
+    "ErrorGroup",
+    "FailureChange",
     "Figures",
     "FindPage",
     "Flow",
@@ -134,6 +138,7 @@ __all__ = [
     "first_pairs",
     "fold",
     "fold_all",
+    "fold_failures",
     "index_pending",
     "is_timely",
     "keep_statistics",
@@ -148,7 +153,9 @@ __all__ = [
     "read_marks",
     "recent_runs",
     "recount",
+    "recount_failures",
     "refresh_statistics",
     "seal",
     "search_logs",
+    "settle_failures",
 ]

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from .. import dispatch
 from .audit import Actor, AuditEntry
+from .resolving import resolve_failures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -113,6 +114,8 @@ def move(
                 run.__dict__.pop(name, None)  # the database computed it: read when somebody asks
             else:
                 setattr(run, name, value)
+        if to == Status.SUCCEEDED and run.retried_run_id is not None:
+            resolve_failures(run)
         AuditEntry.record(action or f"run.{to}", run, by=by, run=run, change=(before, str(to)), **(detail or {}))
         dispatch.announce(run.pk)
         if to == Status.QUEUED:

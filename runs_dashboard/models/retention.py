@@ -21,6 +21,8 @@ from .bulk_action import BulkAction
 from .bulk_result import BulkResult
 from .delivery import KEEP_DAYS, WebhookDelivery
 from .download import Download
+from .error_group import FORGOTTEN_AFTER
+from .failure_folding import forget_groups
 from .flow import Flow
 from .log import LogChunk
 from .log_index import drop_dead_parts
@@ -79,7 +81,7 @@ def delete_runs(pks: Iterable[int], *, why: str = "Its run was deleted.") -> lis
         StoredDay.mark((tenant, flow, at) for tenant, flow, at, _ in gone)
         for kept in (Download, WebhookDelivery):
             kept.across_tenants.filter(run__in=pks).update(run=None)
-        for field in ("retried_run", "parent_run"):
+        for field in ("retried_run", "parent_run", "resolved_run"):
             Run.across_tenants.filter(**{f"{field}__in": pks}).update(**{field: None})
         for field in ("run", "new_run"):
             BulkResult.across_tenants.filter(**{f"{field}__in": pks}).update(**{field: None})
@@ -108,6 +110,7 @@ def purge(*, days: int | None = None, by: Actor = RETENTION, should_stop: Callab
     _purge_deliveries(now - timedelta(days=KEEP_DAYS))
     BulkAction.across_tenants.purge(now - timedelta(days=BULK_DAYS))
     delete_in_batches(IdempotencyKey.across_tenants.filter(created_at__lt=now - timedelta(days=IDEMPOTENCY_DAYS)))
+    delete_in_batches(forget_groups(now - FORGOTTEN_AFTER))
     delete_in_batches(StoredDay.across_tenants.filter(runs=0, is_stale=False, day__lt=now.date() - timedelta(days=7)))
     give_back_space(should_stop)
     return gone

@@ -1,23 +1,12 @@
-"""The triggers that write down every change of a run or a step for the roll-ups.
-
-In the database, since runs are changed in many ways (one by one, by the thousand, by hand), and a figure that misses
-one of them is wrong for ever. They are made after the migrations, not by one: SQLite drops a table's triggers when a
-migration rebuilds the table, and cannot rebuild one that another table's trigger names.
-"""
+"""The triggers that write down every change of a run or a step for the roll-ups."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from django.db import connections, router
-
 from .recounting import CHANGE_COLUMNS, clear, recount, run_sql, step_sql
 from .rollup import RollupChange
+from .triggers import RUNS, TriggerSet
 
-if TYPE_CHECKING:
-    from django.db.backends.base.base import BaseDatabaseWrapper
-
-RUN, STEP, CHANGE = "runs_dashboard_run", "runs_dashboard_step", "runs_dashboard_rollupchange"
+RUN, STEP, CHANGE = RUNS, "runs_dashboard_step", "runs_dashboard_rollupchange"
 OF_RUN = (
     *("tenant_id", "flow_id", "created_by_id", "status", "ordered_at", "created_at", "started_at", "finished_at"),
     *("has_warnings", "is_external"),
@@ -107,41 +96,6 @@ def _postgres() -> dict[str, str]:
     }
 
 
-def install(using: str = "default", **event: Any) -> None:
-    """After the migrations: makes the triggers that are missing, and then counts afresh what there is."""
-    connection = connections[using]
-    if not router.allow_migrate_model(using, RollupChange):
-        return
-    with connection.cursor() as cursor:
-        if not {RUN, STEP, CHANGE} <= set(connection.introspection.table_names(cursor)):
-            return  # the migrations were led back before the roll-ups
-        known = _known(connection)
-        wanted = _sqlite() if connection.vendor == "sqlite" else _postgres()
-        for name, statement in wanted.items():
-            if name not in known:
-                cursor.execute(statement)
-        cursor.execute(f"SELECT 1 FROM {RUN} LIMIT 1")  # noqa: S608  (a name of our own)
-        has_runs = cursor.fetchone() is not None
-    if not has_runs:
-        clear()
-    elif not known >= wanted.keys():
-        recount()
-
-
-def remove(using: str = "default", plan: Any = (), **event: Any) -> None:
-    """Before migrations on SQLite, which could not rebuild the tables otherwise; `install` makes them again."""
-    connection = connections[using]
-    if plan and connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            for name in _known(connection):
-                cursor.execute(f"DROP TRIGGER {name}")
-
-
-def _known(connection: BaseDatabaseWrapper) -> set[str]:
-    if connection.vendor == "sqlite":
-        question = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'rollup!_%' ESCAPE '!'"
-    else:
-        question = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgname LIKE 'rollup!_%' ESCAPE '!'"
-    with connection.cursor() as cursor:
-        cursor.execute(question)
-        return {row[0] for row in cursor.fetchall()}
+TRIGGERS = TriggerSet(
+    "rollup", RollupChange, frozenset({RUN, STEP, CHANGE}), _sqlite, _postgres, recount=recount, clear=clear
+)

@@ -68,6 +68,10 @@ LIST_FIELDS = (
 )
 
 
+# A failed run that nobody has looked at and that no later retry has made good.
+UNRESOLVED = models.Q(status=Status.FAILED, reviewed_at__isnull=True, resolved_at__isnull=True)
+
+
 class Milliseconds(models.Func):
     """From one time to another, whole milliseconds: what a stored column may compute on both databases."""
 
@@ -92,6 +96,9 @@ class RunQuerySet(WorkQuerySet, LeaseQuerySet, CountQuerySet):
 
     def final(self) -> Self:
         return self.filter(status__in=FINAL)
+
+    def unresolved(self) -> Self:
+        return self.filter(UNRESOLVED)
 
     def for_list(self) -> Self:
         """What a list shows, newest first: neither arguments nor outputs are read."""
@@ -149,6 +156,17 @@ class Run(Workable, Reportable, Stoppable, Retryable, Keepable, Leased, TenantRo
     end_user = models.ForeignKey("EndUser", null=True, blank=True, on_delete=models.SET_NULL, related_name="runs")
     reviewed_by = models.ForeignKey("User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     reviewed_at = models.DateTimeField(null=True, blank=True)
+    resolved_at = models.DateTimeField(null=True, editable=False, help_text="A later retry had succeeded by then.")
+    # That retry. Without a constraint: each deletion of a run would look for runs that it resolved.
+    resolved_run = models.ForeignKey(
+        "self",
+        null=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
 
     args = models.JSONField(default=dict, blank=True)
     outputs = models.JSONField(default=dict, blank=True)
@@ -244,11 +262,20 @@ class Run(Workable, Reportable, Stoppable, Retryable, Keepable, Leased, TenantRo
             models.Index(fields=["flow"], name="run_running", condition=models.Q(status="running")),
             models.Index(fields=["worker", "lease_until"], name="run_leased", condition=~models.Q(worker="")),
             models.Index(fields=["silent_after"], name="run_silent", condition=models.Q(silent_after__isnull=False)),
-            # The inbox: failures of one kind.
+            # Failures of one kind, and the inbox: those that are not resolved, of all kinds and of one.
             models.Index(
-                fields=["tenant", "error_fingerprint", "-ordered_at"],
+                fields=["tenant", "error_fingerprint", "-ordered_at", "-id", "flow"],
                 name="run_by_error",
                 condition=~models.Q(error_fingerprint=""),
+            ),
+            models.Index(fields=["tenant", "-ordered_at", "-id"], name="run_unresolved", condition=UNRESOLVED),
+            models.Index(
+                fields=["tenant", "error_fingerprint", "flow", "-ordered_at", "-id"],
+                name="run_unresolved_by_error",
+                condition=UNRESOLVED,
+            ),
+            models.Index(
+                fields=["resolved_run"], name="run_resolved_by", condition=models.Q(resolved_run__isnull=False)
             ),
             # Retention: the oldest first.
             models.Index(fields=["finished_at"], name="run_oldest", condition=models.Q(finished_at__isnull=False)),
@@ -274,6 +301,11 @@ class Run(Workable, Reportable, Stoppable, Retryable, Keepable, Leased, TenantRo
     @property
     def is_stopping(self) -> bool:
         return self.is_live and self.stop_requested_at is not None
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether it is in the inbox."""
+        return self.status == Status.FAILED and self.reviewed_at is None and self.resolved_at is None
 
     @property
     def short_uid(self) -> str:

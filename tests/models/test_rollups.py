@@ -292,7 +292,7 @@ def test_the_triggers_come_back_when_a_migration_has_dropped_them(tenant: Tenant
             "DROP TRIGGER rollup_run_added" + (" ON runs_dashboard_run" if connection.vendor == "postgresql" else "")
         )
     make_run(flow)
-    rollup_triggers.install()
+    rollup_triggers.TRIGGERS.install()
     check(tenant, ALWAYS)
     make_run(flow)
     check(tenant, ALWAYS)
