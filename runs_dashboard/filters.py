@@ -25,9 +25,22 @@ from .filter_fields import (
     is_uuid,
     split_words,
 )
-from .models import BulkResult, EnvironmentVersion, Flow, HasPair, Run, RunTag, Status, TrackedData, Trigger, User
+from .models import (
+    UNRESOLVED,
+    BulkResult,
+    EnvironmentVersion,
+    Flow,
+    HasPair,
+    Run,
+    RunTag,
+    Status,
+    TrackedData,
+    Trigger,
+    User,
+)
 
 FEW_RUNS = 2_000  # that have a tag or a pair: fewer are looked up, more are met on the way through the list
+NO_ERROR = "none"  # names the failures that have no text
 UID_MAX = 255  # characters
 SEARCH_LIMIT = 1_000  # runs that a text may name by key, tag or id
 API_NAMES = {"user": "user_id", "flow": "flow_id"}  # where programs (seed 3) say it otherwise than people
@@ -56,6 +69,8 @@ class RunFilter(django_filters.FilterSet):
     retried = BooleanFilter(field_name="is_retried", label="Retried")
     has_warnings = BooleanFilter(field_name="has_warnings", label="With warnings")
     reviewed = BooleanFilter(method="is_reviewed", label="Reviewed")
+    unresolved = BooleanFilter(method="is_unresolved", label="Unresolved")
+    error = TextFilter(method="of_error", label="Error")
     pinned = BooleanFilter(field_name="is_pinned", label="Pinned")
     parent_run_id = TextFilter(method="of_parent", label="Started by run")
     bulk = TextFilter(method="of_bulk", label="Bulk action")
@@ -190,6 +205,25 @@ class RunFilter(django_filters.FilterSet):
 
     def is_reviewed(self, rows: QuerySet, name: str, value: bool) -> QuerySet:
         return rows.filter(reviewed_at__isnull=not value)
+
+    def is_unresolved(self, rows: QuerySet, name: str, value: bool) -> QuerySet:
+        """Failed, and neither reviewed nor retried with success."""
+        if not value:
+            return rows.exclude(UNRESOLVED)
+        if self.form.cleaned_data.get("reviewed") or not self._may_be_failed():
+            return rows.none()
+        return rows.filter(UNRESOLVED)
+
+    def of_error(self, rows: QuerySet, name: str, value: str) -> QuerySet:
+        """Runs that failed with an error of this kind, by its fingerprint; `none`: without a word."""
+        if not self._may_be_failed():
+            return rows.none()
+        return rows.filter(status=Status.FAILED, error_fingerprint="" if value == NO_ERROR else value.lower())
+
+    def _may_be_failed(self) -> bool:
+        """Whether the question lets failed runs through: to ask for others would read all of them for nothing."""
+        asked = self.form.cleaned_data
+        return not asked.get("status") or Status.FAILED in asked["status"]
 
     def of_parent(self, rows: QuerySet, name: str, value: str) -> QuerySet:
         return rows.filter(parent_run__uid=value)

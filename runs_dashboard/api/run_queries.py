@@ -40,6 +40,8 @@ FILTERS = tuple(
         ("parent_run_id", "text", "Sub-runs of this run.", ()),
         ("bulk", "text", "Taken by the bulk action with this id, or made by it.", ()),
         ("reviewed", "flag", "true or false.", ()),
+        ("unresolved", "flag", "true or false: failed, and neither reviewed nor retried with success.", ()),
+        ("error", "text", "Failed with this kind of error, a `fingerprint` of /failures; none: without a text.", ()),
         ("pinned", "flag", "true or false: retention leaves it alone.", ()),
         ("environment", "text", "The environment's name.", ()),
         ("duration_over", "length", "Took longer, or has run longer by now: 90s, 5m, 2h.", ()),

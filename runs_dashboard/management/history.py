@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from uuid_utils import UUID
 
-from ..models import AuditEntry, Run, RunTag, Step, TrackedData, fold_all
+from ..models import AuditEntry, Run, RunTag, Step, TrackedData, fold_all, fold_failures
 from ..models.log import LogChunk
 from ..text.fingerprint import fingerprint
 from .bulk import Bulk, flush_all, moment, prepare_to_write, reserve
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .company import Company
 
 BATCH = 1_000  # runs a transaction: other writers wait for one of them at most
+FOLDED = 20 * BATCH  # changes of failures at once: all
 LINE_SPREAD = 0.6
 RUN_COLUMNS = (
     *("id", "tenant_id", "uid", "flow_id", "version_id", "environment_version_id", "status", "trigger"),
@@ -29,7 +30,8 @@ RUN_COLUMNS = (
     *("args", "outputs", "error", "error_step", "error_line", "error_fingerprint", "conversation_id", "llms"),
     *("line_count", "log_bytes", "warning_count", "error_count", "has_warnings", "step_count", "steps_done"),
     *("cpu_ms", "payload_bytes", "operations_sent", "operations_received", "total_tokens", "metrics"),
-    *("retried_run_id", "is_retried", "attempt", "parent_run_id", "parent_step", "depth"),
+    *("retried_run_id", "is_retried", "attempt", "resolved_run_id", "resolved_at"),
+    *("parent_run_id", "parent_step", "depth"),
     *("stop_requested_at", "stop_requested_by", "stop_reason", "stop_ladder"),
 )
 STEP_COLUMNS = (
@@ -83,6 +85,7 @@ class History:
                     step_pk = _RunWriter(self, one).write(usual, step_pk)
                 flush_all(self.tables)
             fold_all()
+            fold_failures(FOLDED)
             tell(begin + len(batch))
 
 
@@ -191,12 +194,24 @@ class _RunWriter:
                 *(f"chat-{plan.subject:012x}" if talks else "", ["answer-large"] if tokens else None),
                 *(self.line, self.size, self.warnings, self.errors, self.warnings > 0, len(habit.steps), self.done),
                 *(self.cpu, random.randrange(200, 90_000), random.randrange(40), random.randrange(400), tokens, {}),
-                *(plan.retries and plan.retries.pk, plan.is_retried, plan.attempt),
+                *(plan.retries and plan.retries.pk, plan.is_retried, plan.attempt, *self._find_resolution()),
                 *(plan.parent and plan.parent.pk, parent_step, depth),
                 *(stop_at, random.choice(company.users).display_name if stop_at else ""),
                 *("no longer needed" if stop_at else "", ladder if stop_at else []),
             )
         )
+
+    def _find_resolution(self) -> tuple[int | None, int | None]:
+        """The retry that made a failed run good, or its parent, and when that succeeded."""
+        plan: Plan | None = self.plan
+        if self.plan.status != "failed":
+            return None, None
+        while plan is not None and plan.resolved_by is None:
+            plan = plan.parent
+        if plan is None or plan.resolved_by is None:
+            return None, None
+        by = plan.resolved_by
+        return by.pk, by.start + sum(step_times(self.company.habits, by))
 
     def _find_starter(self) -> tuple[Any, Any]:
         """Who started the run: (user, key). Sets `trigger`."""

@@ -41,6 +41,7 @@ class Plan(msgspec.Struct, gc=False):
     parent: Plan | None = None
     child: Plan | None = None
     is_retried: bool = False
+    resolved_by: Plan | None = None  # the retry that succeeded
     pk: int = 0
     uid: str = ""
 
@@ -138,6 +139,10 @@ class _Planner:
                 self.found.append(plan.child)
             if plan.retries is not None:
                 plan.retries.is_retried = True
+            if plan.status == "succeeded":
+                earlier = plan.retries
+                while earlier is not None:
+                    earlier.resolved_by, earlier = plan, earlier.retries
             if plan.status != "failed" or plan.attempt > 3 or random.random() > RETRY_CHANCE:
                 return
             if len(self.found) >= self.runs:

@@ -31,7 +31,7 @@ from .retention import Gone, purge
 from .retry_call import RetryCall
 from .retrying import RetryPlan, RetryRefused, StaleResult, changed_keys
 from .rollup import RollupCell, RollupChange, RollupState
-from .run import Run, Trigger, UidTaken, make_uid
+from .run import UNRESOLVED, Run, Trigger, UidTaken, make_uid
 from .statistics import keep_statistics, refresh_statistics
 from .step import Step
 from .storage import StoredDay, count_day, count_storage
@@ -49,6 +49,7 @@ __all__ = [
     "LOG_DISPLAY",
     "REAPER",
     "SCHEDULER",
+    "UNRESOLVED",
     "WORKER",
     "Actor",
     "ApiKey",

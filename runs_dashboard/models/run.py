@@ -266,7 +266,7 @@ class Run(Workable, Reportable, Stoppable, Retryable, Keepable, Leased, TenantRo
             models.Index(
                 fields=["tenant", "error_fingerprint", "-ordered_at", "-id", "flow"],
                 name="run_by_error",
-                condition=~models.Q(error_fingerprint=""),
+                condition=models.Q(status="failed"),
             ),
             models.Index(fields=["tenant", "-ordered_at", "-id"], name="run_unresolved", condition=UNRESOLVED),
             models.Index(

@@ -53,6 +53,10 @@ QUALIFIERS = (
     Qualifier("level", "words", "lines of this level in its log", "level:error", "level"),
     Qualifier("warnings", "flag", "with or without warnings", "warnings:yes", "has_warnings"),
     Qualifier("reviewed", "flag", "looked at by somebody", "reviewed:no", "reviewed"),
+    Qualifier(
+        "unresolved", "flag", "failed, neither reviewed nor retried with success", "unresolved:yes", "unresolved"
+    ),
+    Qualifier("error", "name", "failures of one kind, by the name that the inbox gives it", "error:5f0c…", "error"),
     Qualifier("retried", "flag", "retried by a later run", "retried:no", "retried"),
     Qualifier("pinned", "flag", "kept whatever its age", "pinned:yes", "pinned"),
     Qualifier("parent", "name", "sub-runs of the run with this id", "parent:0192…", "parent_run_id"),

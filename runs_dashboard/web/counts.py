@@ -45,12 +45,12 @@ def add_up(counts: Collection[Counted]) -> Counted:
 
 
 def sum_up(tenant: Tenant) -> dict[str, int]:
-    """What the head of the list says: failures of the last 24 hours, and those of them nobody has looked at."""
+    """What the head of the list says: failures of the last 24 hours, and those of them that are unresolved."""
     key = f"standing:{tenant.pk}"
     kept = cache.get(key)
     if kept is None:
         since = timezone.now() - timedelta(hours=24)
         failed = Run.objects.of(tenant).filter(status=Status.FAILED, ordered_at__gte=since)
-        kept = {"failed": count_capped(failed), "open": count_capped(failed.filter(reviewed_at=None, is_retried=False))}
+        kept = {"failed": count_capped(failed), "open": count_capped(failed.unresolved())}
         cache.set(key, kept, KEEP_SECONDS)
     return kept

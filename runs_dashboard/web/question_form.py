@@ -16,7 +16,7 @@ CHOICES_LIMIT = 500
 KEEP_SECONDS = 10
 FIELDS = (
     *("status", "flow", "trigger", "user", "environment", "tag", "tracked", "started_after", "started_before"),
-    *("duration_over", "duration_under", "level", "has_warnings", "reviewed", "retried", "pinned"),
+    *("duration_over", "duration_under", "level", "has_warnings", "reviewed", "retried", "unresolved", "pinned"),
 )
 LEFT_OUT = (
     ("not_status", "Status"),

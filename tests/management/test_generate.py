@@ -2,6 +2,8 @@
 
 import io
 from collections import Counter
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,8 +29,11 @@ from runs_dashboard.models import (
     User,
 )
 from runs_dashboard.models.log_reading import decode
+from runs_dashboard.models.resolving import resolve_failures
 from runs_dashboard.text.fingerprint import fingerprint
 from runs_dashboard.text.levels import detect_level
+
+from ..models.failures import check as check_failures
 
 pytestmark = pytest.mark.django_db
 
@@ -138,6 +143,24 @@ def test_failures_name_their_step_and_line_and_repeat(tenant: Tenant) -> None:
     assert failed.values("error").distinct().count() > kinds.count()
     by_day = Counter((run.flow_id, run.started_at.date()) for run in failed)
     assert max(by_day.values()) >= 5, "failures come in clusters"
+
+
+def test_failures_are_resolved_as_their_retries_say_and_counted(tenant: Tenant) -> None:
+    generate("--runs", "1500", "--lines", "3")
+    said = dict(Run.across_tenants.filter(status="failed").values_list("pk", "resolved_run"))
+    at = dict(Run.across_tenants.filter(status="failed").values_list("pk", "resolved_at"))
+    assert 5 < sum(1 for by in said.values() if by) < len(said)
+    Run.across_tenants.update(resolved_at=None, resolved_run=None)
+    migration: Any = import_module("runs_dashboard.migrations.0013_failures")
+    migration.resolve(None, SimpleNamespace(connection=connection))
+    assert dict(Run.across_tenants.filter(status="failed").values_list("pk", "resolved_run")) == said
+    assert dict(Run.across_tenants.filter(status="failed").values_list("pk", "resolved_at")) == at
+    Run.across_tenants.update(resolved_at=None, resolved_run=None)
+    for retry in Run.across_tenants.filter(status="succeeded").exclude(retried_run=None):
+        resolve_failures(retry)
+    for run in Run.across_tenants.filter(status="failed"):
+        assert run.resolved_run_id == said[run.pk]
+    check_failures(tenant)
 
 
 def test_retries_and_sub_runs_belong_together(tenant: Tenant) -> None:

@@ -11,8 +11,9 @@ from django.http import QueryDict
 
 from runs_dashboard.filters import RunFilter
 from runs_dashboard.models import Environment, Run, Status
+from runs_dashboard.text.fingerprint import fingerprint
 
-from .runs import ENGINE, actor, make_flow, make_run
+from .runs import ENGINE, actor, claim, make_flow, make_run
 
 if TYPE_CHECKING:
     from runs_dashboard.models import Tenant, User
@@ -97,6 +98,39 @@ def test_every_filter_finds_its_runs_and_no_others(tenant: Tenant, oli: User) ->
             assert "c" in found(tenant, query)
             continue
         assert found(tenant, query) == expected, query
+
+
+def test_what_is_unresolved_and_what_failed_alike_is_found(tenant: Tenant) -> None:
+    orders, prices = make_flow(tenant, "orders"), make_flow(tenant, "prices")
+    make_run(orders, Status.FAILED, uid="reviewed").review(by=ENGINE)
+    make_run(prices, Status.FAILED, uid="open")
+    retried = make_run(orders, Status.FAILED, uid="retried")
+    again = claim(retried.retry(by=ENGINE))
+    again.finish(Status.SUCCEEDED, token=again.token)
+    Run.across_tenants.filter(pk=again.pk).update(uid="again")
+    silent = make_run(orders, Status.RUNNING, uid="silent")
+    silent.finish(Status.FAILED, token=silent.token)
+    make_run(orders, uid="queued")
+    boom = f"error={fingerprint('boom')}"
+    cases: dict[str, set[str]] = {
+        "unresolved=true": {"open", "silent"},
+        "unresolved=false": {"reviewed", "retried", "again", "queued"},
+        "unresolved=true&status=failed": {"open", "silent"},
+        "unresolved=true&status=queued": set(),
+        "unresolved=true&reviewed=true": set(),
+        "unresolved=true&reviewed=false": {"open", "silent"},
+        boom: {"reviewed", "open", "retried"},
+        boom.upper().replace("ERROR", "error"): {"reviewed", "open", "retried"},
+        f"{boom}&unresolved=true": {"open"},
+        f"{boom}&unresolved=true&flow=prices": {"open"},
+        f"{boom}&unresolved=true&flow=orders": set(),
+        f"{boom}&status=queued": set(),
+        f"{boom}&status=queued,failed": {"reviewed", "open", "retried"},
+        "error=none": {"silent"},
+        "error=none&unresolved=true&flow=orders": {"silent"},
+        "error=nonsense": set(),
+    }
+    assert {query: found(tenant, query) for query in cases} == cases
 
 
 def test_the_end_of_an_id_finds_its_run(tenant: Tenant) -> None:
@@ -209,10 +243,11 @@ def plan(rows: Any) -> str:
 
 
 RARE = ["has_warnings=true", "retried=true", "reviewed=true", "environment=production", "user_id=1"]
+FAILURES = ["unresolved=true", "error=5f0c", "unresolved=true&flow=orders&error=5f0c", "unresolved=true&error=none"]
 
 
 @pytest.mark.parametrize(
-    "query", ["", "status=failed", "flow=orders", "flow=orders&status=failed", "trigger=api", *RARE]
+    "query", ["", "status=failed", "flow=orders", "flow=orders&status=failed", "trigger=api", *RARE, *FAILURES]
 )
 def test_the_common_questions_are_answered_by_an_index_in_its_order(tenant: Tenant, query: str) -> None:
     if connection.vendor != "sqlite":

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from ...models import Run, count_day, refresh_statistics
+from ...models import Run, count_day, recount_failures, refresh_statistics
 from ..big_run import write_big_run
 from ..company import found_company
 from ..history import History, plan_for
@@ -52,6 +52,7 @@ class Command(PlainCommand):
                 self.print(f"{done:,} of {runs:,} runs, {done / (now - began):,.0f} a second")
 
         history.write(plan, tell=tell)
+        recount_failures()  # in the order of their times: batches only know what was resolved by then
         refresh_statistics()
         took = time.monotonic() - began
         self.print(

@@ -43,7 +43,7 @@ def resolve(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("runs_dashboard", "0011_bulk_actions"),
+        ("runs_dashboard", "0012_run_notes"),
     ]
 
     operations = [
@@ -141,7 +141,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="run",
             index=models.Index(
-                condition=models.Q(("error_fingerprint", ""), _negated=True),
+                condition=models.Q(("status", "failed")),
                 fields=["tenant", "error_fingerprint", "-ordered_at", "-id", "flow"],
                 name="run_by_error",
             ),
