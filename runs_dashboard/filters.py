@@ -26,6 +26,7 @@ from .filter_fields import (
     split_words,
 )
 from .models import (
+    NO_ERROR,
     UNRESOLVED,
     BulkResult,
     EnvironmentVersion,
@@ -40,7 +41,6 @@ from .models import (
 )
 
 FEW_RUNS = 2_000  # that have a tag or a pair: fewer are looked up, more are met on the way through the list
-NO_ERROR = "none"  # names the failures that have no text
 UID_MAX = 255  # characters
 SEARCH_LIMIT = 1_000  # runs that a text may name by key, tag or id
 API_NAMES = {"user": "user_id", "flow": "flow_id"}  # where programs (seed 3) say it otherwise than people

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin
 
-from ..models import AuditEntry, IdempotencyKey, Purge, RollupCell, RollupChange, RollupState, StoredDay, Worker
+from ..models import (
+    AuditEntry,
+    ErrorGroup,
+    FailureChange,
+    IdempotencyKey,
+    Purge,
+    RollupCell,
+    RollupChange,
+    RollupState,
+    StoredDay,
+    Worker,
+)
 from .base import OwnRelatedFilter, Window, link
 
 if TYPE_CHECKING:
@@ -81,3 +92,27 @@ class RollupChangeWindow(Window):
 class RollupStateWindow(Window):
     is_for_superusers = True
     list_display = ("__str__", "succeeded", "failed", "stopped")
+
+
+@admin.register(ErrorGroup)
+class ErrorGroupWindow(Window):
+    """What the inbox shows, and what is resolved; counted by the machine alone."""
+
+    list_display = ("__str__", "flow", "open_count", "total_count", "first_seen_at", "last_seen_at", "runs")
+    list_select_related = ("flow",)
+    list_filter = (("tenant", OwnRelatedFilter),)
+    search_fields = ("fingerprint__exact",)
+    search_help_text = "A whole fingerprint."
+    heavy = ("hours",)
+
+    @admin.display(description="On the pages")
+    def runs(self, group: ErrorGroup) -> str:
+        return link("Inbox", "inbox")
+
+
+@admin.register(FailureChange)
+class FailureChangeWindow(Window):
+    """What the groups of failures do not hold yet: many for long means that no worker lives."""
+
+    list_display = ("__str__", "tenant", "seen_at", "closed_at")
+    list_select_related = ("tenant",)

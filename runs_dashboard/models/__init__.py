@@ -8,7 +8,7 @@ from .counting import HasPair
 from .delivery import ResendRefused, WebhookDelivery
 from .download import Download
 from .environment import Environment, EnvironmentVersion
-from .error_group import ErrorGroup, FailureChange
+from .error_group import NO_ERROR, ErrorGroup, FailureChange
 from .failure_folding import fold_failures, recount_failures, settle_failures
 from .flow import Flow, FlowDisabled, FlowType, FlowVersion
 from .folding import count_for_ever, fold, fold_all, look
@@ -47,6 +47,7 @@ __all__ = [
     "FINAL",
     "LIVE",
     "LOG_DISPLAY",
+    "NO_ERROR",
     "REAPER",
     "SCHEDULER",
     "UNRESOLVED",

@@ -26,6 +26,7 @@ SAMPLE_MAX = 2_000  # characters of an error's text
 HOURS_KEPT = 7 * 24  # whose counts a group keeps
 NEW_FOR = timedelta(hours=24)
 FORGOTTEN_AFTER = timedelta(days=365)  # a group without runs; until then its next failure is one that is back
+NO_ERROR = "none"  # names the failures that have no text
 OPEN = models.Q(open_count__gt=0)
 
 
@@ -71,7 +72,8 @@ class ErrorGroupQuerySet(TenantQuerySet):
 
     def new(self) -> Self:
         """First seen within a day, and never resolved since."""
-        return self.filter(first_seen_at__gte=timezone.now() - NEW_FOR, emptied_at=None)
+        since = timezone.now() - NEW_FOR
+        return self.filter(last_seen_at__gte=since, first_seen_at__gte=since, emptied_at=None)
 
     def back(self) -> Self:
         """Seen again after all of it had been resolved."""
@@ -123,6 +125,16 @@ class ErrorGroup(TenantRow):
         """Failures since a time within the last week, by whole hours."""
         since = hour_of(at)
         return sum(count for hour, count in self.hours.items() if int(hour) >= since)
+
+    @property
+    def error_name(self) -> str:
+        """What the run list's filter `error` calls it."""
+        return self.fingerprint or NO_ERROR
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The filters that find exactly its unresolved runs."""
+        return {"unresolved": "true", "error": self.error_name, "flow": self.flow.slug}
 
     def take(self, changes: list[Failure], now: datetime) -> None:
         """Adds what became of its runs. The row must be locked, and is not saved."""

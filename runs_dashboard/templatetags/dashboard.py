@@ -19,6 +19,7 @@ from ..text.rows import log_row_html, step_head_html
 from ..text.tree import tree_html
 from ..web import words
 from ..web.download_filters import say_filters
+from ..web.inbox import UNRESOLVED_LIMIT, count_unresolved
 from ..web.log_window import LogQuery
 
 if TYPE_CHECKING:
@@ -137,6 +138,12 @@ def at_least(counted: Counted) -> str:
 
 
 @register.filter
+def up_to(number: int, limit: int) -> str:
+    """A number that was counted up to a limit: `1,000+` beyond it."""
+    return words.say_count(number, limit)
+
+
+@register.filter
 def thousands(number: int) -> str:
     return f"{number:,}"
 
@@ -192,6 +199,17 @@ def in_words(filters: dict[str, Any]) -> str:
 def initials(name: str) -> str:
     parts = name.split()
     return (parts[0][:1] + (parts[-1][:1] if len(parts) > 1 else "")).upper()
+
+
+@register.inclusion_tag("inbox/_count.html", takes_context=True)
+def inbox_count(context: template.Context) -> dict[str, Any]:
+    """How many runs are unresolved, beside the navigation's word; the page may have counted already."""
+    counted = context.get("unresolved")
+    tenant = context["request"].tenant
+    return {
+        "unresolved": count_unresolved(tenant) if counted is None else counted,
+        "unresolved_limit": UNRESOLVED_LIMIT,
+    }
 
 
 @register.simple_tag(takes_context=True)

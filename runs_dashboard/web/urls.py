@@ -13,6 +13,7 @@ from .views import (
     flow_versions,
     flows,
     help,
+    inbox,
     insights,
     keys,
     log,
@@ -52,6 +53,7 @@ urlpatterns = [
     path("runs/<str:uid>/review/", run_acts.review, name="run_review"),
     path("runs/<str:uid>/pin/", run_acts.pin, name="run_pin"),
     path("runs/<str:uid>/download/", run_acts.download, name="run_download"),
+    path("inbox/", inbox.inbox, name="inbox"),
     path("flows/", flows.flow_list, name="flow_list"),
     path("flows/<str:slug>/", flows.flow_detail, name="flow_detail"),
     path("flows/<str:slug>/start/", flows.flow_start, name="flow_start"),
@@ -80,6 +82,7 @@ urlpatterns = [
     # What open pages ask for, and what is done to many: beside the tree above, where any word may be a run's id.
     path("export/runs.csv", runs.run_list_csv, name="run_list_csv"),
     path("live/runs/", runs.run_list_live, name="run_list_live"),
+    path("live/inbox/", inbox.inbox_live, name="inbox_live"),
     path("live/suggestions/", runs.suggestions, name="suggestions"),
     path("bulk/", bulk_actions.bulk_list, name="bulk_list"),
     path("bulk/runs/", bulk.act_on_runs, name="act_on_runs"),

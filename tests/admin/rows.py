@@ -37,6 +37,7 @@ from runs_dashboard.models import (
     WebhookSecret,
     Worker,
     append,
+    settle_failures,
 )
 from runs_dashboard.models.log_index import LogIndexPart
 from runs_dashboard.text.intake import Line
@@ -79,6 +80,8 @@ def make_tenant(slug: str) -> SimpleNamespace:
     delivery = WebhookDelivery.of(flow, authorised_by="key", prefix="<b>", headers={"User-Agent": EVIL})
     delivery.take_body(EVIL.encode())
     delivery.note(422, error=EVIL)
+    settle_failures()
+    claimed.review(by=SETUP)  # waits to be folded
     StoredDay.objects.of(tenant).create(flow=flow, day=timezone.now().date(), runs=1, log_bytes=100)
     RetryCall.objects.of(tenant).create(run=run, url=f"https://example.org/{EVIL}", start_at="start", next_at=None)
     SavedView.objects.of(tenant).create(name=EVIL[:100], query="status=failed&search=%3Cb%3E", is_shared=True)

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 from django.utils.http import urlencode
 
-from runs_dashboard.models import BulkAction, Download, Environment, Flow, Payload, Run, RunNote, Status, Step
+from runs_dashboard.models import (
+    BulkAction,
+    Download,
+    Environment,
+    ErrorGroup,
+    Flow,
+    Payload,
+    Run,
+    RunNote,
+    Status,
+    Step,
+    settle_failures,
+)
 
 from ..models.runs import actor, claim, make_flow
 from .making import write_log
@@ -64,6 +76,7 @@ def hostile(tenant: Tenant, oli: User) -> Run:
 def test_nothing_of_it_becomes_markup_on_any_page(client_of: Callable[[User], Client], hostile: Run, oli: User) -> None:
     payload, note = hostile.payloads.get(), hostile.notes.get()
     other = hostile.flow.start({"y": {EVIL: 1}}, trigger="manual", by=actor(oli), tracked=[("key", EVIL)])
+    settle_failures()
     client = client_of(oli)
     runs = Run.objects.of(hostile.tenant)
     bulk = BulkAction.ask(
@@ -88,6 +101,8 @@ def test_nothing_of_it_becomes_markup_on_any_page(client_of: Callable[[User], Cl
         f"/runs/{hostile.uid}/values/inputs/?at=/list/0",
         f"/runs/{hostile.uid}/values/outputs/",
         f"/runs/{hostile.uid}/values/metrics/",
+        "/inbox/",
+        f"/live/inbox/?shown={ErrorGroup.objects.of(hostile.tenant).get().pk}",
         "/flows/",
         "/flows/orders/",
         "/downloads/",
