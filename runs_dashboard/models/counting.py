@@ -124,12 +124,12 @@ class CountQuerySet(TenantQuerySet):
 
     def _ask(self, by: str) -> Asked:
         """Reads the conditions of the query."""
-        asked = Asked()
+        asked = Asked(is_found=self.query.is_empty())
         alone: dict[str, Any] = {}
         for leaf in _leaves(self.query.where):
             name, kind, value = self._read(leaf)
             is_many = kind == "in" and len(value) > 1
-            if name == FOUND or (kind == "in" and not value):
+            if name == FOUND or (kind == "in" and not value) or _is_of_failures(name, kind, value):
                 asked.is_found = True
             elif (name == "tenant_id" and kind == "exact") or (name == by and kind in RANGES):
                 asked.walked[f"{name}__{kind}"] = value
@@ -168,6 +168,11 @@ class CountQuerySet(TenantQuerySet):
         if hasattr(leaf.rhs, "resolve_expression"):
             return "", "", None
         return name, leaf.lookup_name or "", leaf.rhs
+
+
+def _is_of_failures(name: str, kind: str, value: Any) -> bool:
+    """Whether it is a condition of the indexes of failures: those that are unresolved, those of one kind."""
+    return (name, kind, value) == ("resolved_at", "isnull", True) or (name, kind) == ("error_fingerprint", "exact")
 
 
 def _leaves(where: WhereNode) -> Iterator[Any]:

@@ -14,6 +14,7 @@ from django.utils.datastructures import MultiValueDict
 from runs_dashboard import filters
 from runs_dashboard.filters import RunFilter
 from runs_dashboard.models import Run, RunTag, Status, TrackedData, counting
+from runs_dashboard.text.fingerprint import fingerprint
 
 from .runs import make_flow, make_run
 
@@ -77,6 +78,11 @@ def ask(tenant: Tenant, **asked: str) -> Any:
         ({"tag": "team:web", "flow": "orders"}, (2, False)),
         ({"trigger": "api", "status": "succeeded"}, (4, False)),
         ({"level": "error"}, (0, False)),
+        ({"unresolved": "true"}, (3, True)),
+        ({"unresolved": "true", "flow": "orders"}, (3, True)),
+        ({"error": fingerprint("boom")}, (3, True)),
+        ({"error": fingerprint("boom"), "unresolved": "true", "flow": "orders"}, (3, True)),
+        ({"unresolved": "true", "status": "succeeded"}, (0, True)),
         ({"not_status": "failed"}, (2, False)),
         ({"user": "0"}, (2, False)),
         ({"not_tag": "team:web", "since": "3h"}, (1, True)),
@@ -108,6 +114,7 @@ def test_each_status_is_counted_under_the_other_filters(tenant: Tenant, runs: li
     assert count(trigger="api") == {"queued": (1, True), "failed": (2, False), "succeeded": (2, False)}
     assert count(tag="team:web") == {"queued": (1, True), "failed": (1, False), "succeeded": (1, False)}
     assert count(not_tag="team:web") == {"queued": (0, True), "failed": (1, False), "succeeded": (1, False)}
+    assert count(unresolved="true") == {"queued": (0, True), "failed": (3, True)}
     assert count(search=runs[3].uid) == {"queued": (0, True), "failed": (1, True)}
 
 
