@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from django.utils import timezone
 
 DASH = "–"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def say_duration(ms: float | None) -> str:
@@ -56,6 +57,11 @@ def say_ago(at: datetime | None, now: datetime | None = None) -> str:
     else:
         text = f"{int(amount // 86400)} days"
     return f"{text} ago" if seconds >= 0 else f"in {text}"
+
+
+def say_length(length: timedelta) -> str:
+    """`40 s`, `4 min`, `3 h`, `12 days`."""
+    return say_ago(EPOCH, EPOCH + abs(length)).removesuffix(" ago")
 
 
 def say_size(size: int | None) -> str:

@@ -13,6 +13,7 @@ from ...models import Download, Role, Run
 from ..access import find_run, needs, read_text
 from ..answer import answer, climb
 from ..download_filters import NAMES, read_filters, say_filters
+from ..error_kind import find_resolved, find_resolver, tell_kind
 from ..notes import read_notes
 from ..related import find_related
 from ..storage_words import is_bounded
@@ -71,6 +72,9 @@ def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
         "run": run,
         "answer": answer(run, timeline),
         "ladder": climb(run),
+        "kind": tell_kind(run),
+        "resolved_by": find_resolver(run),
+        "resolves": find_resolved(run),
         "steps": steps,
         "timeline": timeline,
         "inputs": run.args,
