@@ -30,6 +30,7 @@ ACTS = {
     "run.succeeded": ("s-succeeded", "saw it succeed"),
     "run.failed": ("s-failed", "saw it fail"),
     "run.stopped": ("s-stopped", "saw it stop"),
+    "run.report": ("api", "reported it"),
     "note.write": ("note", "wrote a note"),
     "note.edit": ("note", "changed a note"),
     "note.delete": ("note", "deleted a note"),
