@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from ..definition.inputs import InputError, validate
 from ..definition.schedule import next_times
@@ -271,6 +272,6 @@ class FlowVersion(TenantRow):
     def __str__(self) -> str:
         return f"{self.flow} v{self.number}"
 
-    @property
+    @cached_property
     def parsed(self) -> Definition:
         return Definition.from_data(self.definition)

@@ -21,6 +21,7 @@ from .webhook import WebhookSecret
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from ..definition.schema import Definition, StepDefinition
     from .environment import EnvironmentVersion
     from .flow import FlowVersion
     from .run import Run
@@ -152,23 +153,23 @@ class Retryable(models.Model):
         runs = type(self).across_tenants.select_related("version", "environment_version").in_bulk(set(places.values()))
         now = plan.environment_version.variables if plan.environment_version else {}
         edited = {f"steps.{slug}" for slug in outputs}
-        changes: dict[int, tuple[list[str], set[str]]] = {}
+        compared: dict[int, tuple[list[str], set[str], Definition, dict[str, StepDefinition]]] = {}
         stale = []
         for step in plan.kept:
             origin = runs.get(places.get(step.kept_from_id or 0, 0), self)
-            if origin.pk not in changes:
+            if origin.pk not in compared:
                 was = origin.environment_version.variables if origin.environment_version else {}
-                changes[origin.pk] = (
-                    changed_keys(origin.args, args),
-                    {f"environment.{name}" for name in changed_keys(was, now)} | edited,
-                )
-            inputs, others = changes[origin.pk]
-            known = {one.id: one for one in origin.version.parsed.steps}.get(step.slug)
+                others = {f"environment.{name}" for name in changed_keys(was, now)} | edited
+                definition = origin.version.parsed
+                steps = {one.id: one for one in definition.steps}
+                compared[origin.pk] = (changed_keys(origin.args, args), others, definition, steps)
+            inputs, others, definition, steps = compared[origin.pk]
+            known = steps.get(step.slug)
             if known is None or not (inputs or others):
                 continue
             named = uses(known, inputs) & (others | {f"inputs.{name}" for name in inputs})
-            had = {*origin.args, *origin.version.parsed.inputs}
-            free = [name for name in inputs if name in had and f"inputs.{name}" not in named] if is_free(known) else []
+            had = [name for name in inputs if name in origin.args or name in definition.inputs]
+            free = [name for name in had if f"inputs.{name}" not in named] if is_free(known) else []
             if named or free:
                 stale.append(StaleResult(step.slug, sorted(named), free))
         return stale

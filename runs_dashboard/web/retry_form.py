@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 OUTPUT_PREFIX = "output."
 EDIT_LIMIT = 64 * 1024  # characters of outputs that a field on the page takes; more are changed by the API
-EDITS_LIMIT = 512 * 1024  # of all fields of a page together
+EDITED_STEPS = 40  # the last of those that could be kept: what is wrong is mostly near where it failed
 DIFF_LINES = 400  # of each side; beyond them the two values are not compared line by line
 LONG = 80  # characters of a value that is shown within a sentence
 RESERVED = ("start", "failed")  # what `start_at` may be beside a step's id
@@ -56,6 +56,7 @@ class Row:
     done: Step | None = None  # its result, which can be kept
     origin: str = ""  # the run that made the result
     outputs: str | None = None  # as JSON, to be edited; None where there is too much, or nothing to keep
+    is_far: bool = False  # too many steps before the others: its outputs have no field either
     is_edited: bool = False
     problems: list[str] = field(default_factory=list)
 
@@ -92,6 +93,10 @@ class RetryForm:
     stale_at: str = ""  # the first step that would have to run again for nothing to be stale
     gone: list[str] = field(default_factory=list)
     redefined: list[str] = field(default_factory=list)
+
+    @property
+    def edited_steps(self) -> int:
+        return EDITED_STEPS
 
     @property
     def has_newer(self) -> bool:
@@ -300,7 +305,7 @@ def _choose(form: RetryForm, start_at: str) -> RetryPlan:
 
 
 def _make_rows(form: RetryForm, plan: RetryPlan, sent: QueryDict | None, problems: list[tuple[str, str]]) -> None:
-    run, room = form.run, EDITS_LIMIT
+    run = form.run
     if run.is_engines:
         return
     done = {step.slug: step for step in plan.done}
@@ -314,9 +319,9 @@ def _make_rows(form: RetryForm, plan: RetryPlan, sent: QueryDict | None, problem
         if step.id in done:
             row.done, row.origin = done[step.id], origins.get(done[step.id].pk, run.uid)
             text = _as_object(row.done.outputs)
-            if len(text) <= min(EDIT_LIMIT, room):
+            row.is_far = place < len(done) - EDITED_STEPS
+            if len(text) <= EDIT_LIMIT and not row.is_far:
                 row.outputs = text
-                room -= len(text)
             if sent is not None and OUTPUT_PREFIX + step.id in sent:
                 _read_edit(form, row, row.done, str(sent[OUTPUT_PREFIX + step.id]), is_kept=place < len(plan.kept))
             if step != ran.get(step.id) and place < len(plan.kept):

@@ -256,3 +256,28 @@ def test_nonsense_is_answered(client: Client, run: Run, sent: dict[str, Any], ho
         f"/runs/{run.uid}/retry/", {"input.day": "2026-03-01"} | sent | ({"preview": how} if how else {})
     )
     assert response.status_code in (200, 302, 409, 422)
+
+
+def test_of_very_many_steps_only_the_last_kept_ones_have_a_field(client: Client, tenant: Tenant) -> None:
+    steps = "".join(f"  - {{id: step-{number}, component: command, with: {{run: [echo]}}}}\n" for number in range(60))
+    run = claim(make_flow(tenant, "long", steps=steps).start({}, trigger="manual", by=ENGINE))
+    for place, step in enumerate(run.version.parsed.steps[:50]):
+        Step.begin(run, step, position=place, attempt=1).end(Status.SUCCEEDED, outputs={"rows": place})
+    run = run.finish(Status.FAILED, token=run.token, error="boom", error_step="step-50")
+    page = Page(client.get(f"/runs/{run.uid}/retry/"))
+    edited = [field.attrs["name"] for field in page.find("textarea") if field.attrs["name"].startswith("output.")]
+    assert edited == [f"output.step-{number}" for number in range(10, 50)]
+    assert "the last 40 steps" in seen(page)
+    client.post(f"/runs/{run.uid}/retry/", as_sent(page))
+    kept = Run.objects.of(tenant).get(retried_run=run).steps
+    assert [step.outputs["rows"] for step in kept.order_by("position")] == list(range(50))
+
+
+def test_a_dialog_of_many_steps_asks_few_questions(
+    client: Client, run: Run, django_assert_max_num_queries: Callable[[int], Any]
+) -> None:
+    sent = as_sent(Page(client.get(f"/runs/{run.uid}/retry/")))
+    with django_assert_max_num_queries(20):
+        client.get(f"/runs/{run.uid}/retry/")
+    with django_assert_max_num_queries(20):
+        preview(client, run, sent | {"input.day": "2026-03-02"}, "live")
