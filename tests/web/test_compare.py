@@ -51,6 +51,7 @@ def test_the_last_success_is_offered_and_the_page_tells_what_differs(client: Cli
     page = Page(client.get(f"/runs/{bad.uid}/compare/"))
     offered = {text: address for text, address in page.links.items() if address.startswith("?with=")}
     assert offered == {f"The last success before it {good.short_uid}": f"?with={good.uid}"}
+    assert "Compare two runs" in page.source  # it begins with what is offered
     page = Page(client.get(f"/runs/{bad.uid}/compare/?with={good.uid}"))
     rows = [row.text for row in page.find("tr")]
     assert "Errornoneexit code 1step fetch" in rows

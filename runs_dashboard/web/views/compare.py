@@ -8,7 +8,7 @@ from django.http import Http404
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from ...models import Role
+from ...models import Role, Status
 from ...text.differences import find_differences
 from ..access import find_run, needs, read_text
 from ..comparing import LINES_LOOKED, pair_steps, part_logs, suggest
@@ -27,12 +27,15 @@ UID_LENGTH = 255
 @require_GET
 @needs(Role.VIEWER)
 def run_compare(request: MemberRequest, uid: str) -> HttpResponse:
-    """`with`: the other run's id, or its page's address; without it the page offers some."""
+    """`with`: the other run's id, or its page's address; without it the most telling of those that are offered."""
     run = find_run(request, uid)
     wanted = read_text(request.GET, "with", 2_000).strip()
     if "/runs/" in wanted:
         wanted = wanted.split("/runs/", 1)[1].split("/", 1)[0]
-    context: dict[str, Any] = {"run": run, "choices": suggest(run), "wanted": wanted[:UID_LENGTH]}
+    choices = suggest(run)
+    if not wanted and choices:
+        wanted = next((one.run.uid for one in choices if one.run.status == Status.SUCCEEDED), choices[0].run.uid)
+    context: dict[str, Any] = {"run": run, "choices": choices, "wanted": wanted[:UID_LENGTH]}
     status = 200
     if wanted == run.uid:
         context["problem"] = "That is this run itself: there is nothing to compare."
@@ -48,7 +51,8 @@ def run_compare(request: MemberRequest, uid: str) -> HttpResponse:
 
 def _compare(old: Run, new: Run) -> dict[str, Any]:
     """What the page shows of two runs. The run that is looked at stands at the right, as the newer one."""
-    name, infix = NAMES["outputs"]
+    # What an engine reports as outputs is the run's, of no step.
+    name, infix = ("outputs", "") if old.is_external or new.is_external else NAMES["outputs"]
     log = part_logs(old, new)
     outputs = [read_outputs(run, most=SHOWN_STEPS) for run in (old, new)]
     return {
