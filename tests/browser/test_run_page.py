@@ -187,8 +187,15 @@ def test_on_a_phone_what_can_be_done_is_at_hand_and_nothing_scrolls_sideways(
     assert timeline is not None
     assert log["y"] < timeline["y"]
     expect(page.locator("#side-inputs")).not_to_have_attribute("open", "")
-    page.goto(f"/runs/{live_run}/compare/")
+    with dashboard.api() as client:
+        report(client, f"{live_run}-other", phase="failed", error="it broke")
+    page.goto(f"/runs/{live_run}/compare/?with={live_run}-other")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    heads = page.locator(".duo-table thead th")
+    for place in range(2):
+        box = heads.nth(place).bounding_box()
+        assert box is not None
+        assert box["width"] > 150
 
 
 def test_on_paper_there_is_the_whole_in_black_on_white_and_nothing_to_press(page: Page, live_run: str) -> None:

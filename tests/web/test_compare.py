@@ -97,6 +97,18 @@ def test_a_pages_address_is_as_good_as_an_id(client: Client, two: tuple[Run, Run
     assert "Compare two runs" in client.get(f"/runs/{bad.uid}/compare/", {"with": pasted}).content.decode()
 
 
+def test_another_version_leads_to_what_changed_in_the_flow(
+    client: Client, two: tuple[Run, Run], tenant: Tenant
+) -> None:
+    good = two[0]
+    newer = make_run(make_flow(tenant, extra="description: another"))
+    assert newer.version_id != good.version_id
+    links = Page(client.get(f"/runs/{newer.uid}/compare/?with={good.uid}")).links
+    address = links["What changed in the flow from v1 to v2"]
+    assert address == "/flows/orders/versions/?from=1&to=2"
+    assert client.get(address).status_code == 200
+
+
 def test_a_run_is_not_compared_with_itself(client: Client, two: tuple[Run, Run]) -> None:
     page = Page(client.get(f"/runs/{two[0].uid}/compare/?with={two[0].uid}"))
     assert page.find("div", role="alert")
