@@ -23,6 +23,7 @@ class FailureFilter(django_filters.FilterSet):
     flow = TextFilter(method="of_flow", label="Flow")
     kind = ManyFilter(choices=KINDS, method="of_kind", label="Kind")
     seen_after = MomentFilter(method="from_moment", label="Seen after")
+    flow_id = TextFilter(method="of_flow")  # as programs say it
 
     class Meta:
         model = ErrorGroup

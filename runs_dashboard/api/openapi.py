@@ -59,6 +59,7 @@ PATH_PARTS: dict[str, dict[str, Any]] = {
     "action": {"type": "string", "minLength": 1, "maxLength": 200},
     "download_id": {"type": "string", "format": "uuid"},
     "bulk_id": {"type": "string", "format": "uuid"},
+    "failure_id": {"type": "string", "format": "uuid"},
     "note_id": {"type": "string", "format": "uuid"},
 }
 RETRY_AFTER = Header("Retry-After", "Seconds to wait.", kind="integer")

@@ -2,7 +2,22 @@
 
 from django.urls import path, re_path
 
-from . import analytics, bulk, docs, downloads, flow_runs, flows, icenter, logs, notes, reports, tokens, verbs, webhooks
+from . import (
+    analytics,
+    bulk,
+    docs,
+    downloads,
+    failures,
+    flow_runs,
+    flows,
+    icenter,
+    logs,
+    notes,
+    reports,
+    tokens,
+    verbs,
+    webhooks,
+)
 from . import workflow_logs as dialect_4
 from .nowhere import ADDRESSES, NowhereView
 
@@ -29,6 +44,8 @@ urlpatterns = [
     path(f"{BULK}/<str:bulk_id>", bulk.BulkActionView.as_view(), name="api-bulk-action"),
     path(f"{BULK}/<str:bulk_id>/results", bulk.ResultsView.as_view(), name="api-bulk-results"),
     path(f"{BULK}/<str:bulk_id>/abort", bulk.AbortView.as_view(), name="api-bulk-abort"),
+    path(f"{V1}/failures", failures.FailuresView.as_view(), name="api-failures"),
+    path(f"{V1}/failures/<str:failure_id>/review", failures.ReviewFailuresView.as_view(), name="api-failure-review"),
     path(FILE, downloads.DownloadsView.as_view(), name="api-file-downloads"),
     path(f"{FILE}/<str:download_id>", downloads.DownloadView.as_view(), name="api-file-download"),
     path(f"{FILE}/<str:download_id>/content", downloads.DownloadContentView.as_view(), name="api-file-content"),

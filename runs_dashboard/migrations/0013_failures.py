@@ -150,7 +150,7 @@ class Migration(migrations.Migration):
             model_name="run",
             index=models.Index(
                 condition=models.Q(("resolved_at__isnull", True), ("reviewed_at__isnull", True), ("status", "failed")),
-                fields=["tenant", "-ordered_at", "-id"],
+                fields=["tenant", "status", "-ordered_at", "-id"],
                 name="run_unresolved",
             ),
         ),

@@ -46,13 +46,14 @@ class Asked:
     """What is asked of runs.
 
     walked: the conditions of one index that has the list's order; indexes: of how many there would have to be one;
-    is_found: it names few runs; has_rest: no index knows all of it.
+    is_found: it names few runs; is_of_failures: runs that failed and no others; has_rest: no index knows all of it.
     """
 
     walked: dict[str, Any] = field(default_factory=dict)
     indexes: set[str] = field(default_factory=set)
     has_rest: bool = False
     is_found: bool = False
+    is_of_failures: bool = False
 
     @property
     def is_indexed(self) -> bool:
@@ -98,6 +99,8 @@ class CountQuerySet(TenantQuerySet):
     def count_by_status(self, statuses: Iterable[str], limit: int) -> dict[str, Counted]:
         """The same of the rows of each status; but those of runs in progress, of which there are few, exact."""
         asked = self._ask("ordered_at")
+        if asked.is_of_failures:
+            return {status: self.count_capped(limit) if status == "failed" else Counted(0, True) for status in statuses}
         if asked.is_by_status:
             return {status: self.filter(status=status).count_capped(limit) for status in statuses}
         sums = {status: Count("pk", filter=Q(status=status)) for status in statuses}
@@ -129,7 +132,9 @@ class CountQuerySet(TenantQuerySet):
         for leaf in _leaves(self.query.where):
             name, kind, value = self._read(leaf)
             is_many = kind == "in" and len(value) > 1
-            if name == FOUND or (kind == "in" and not value) or _is_of_failures(name, kind, value):
+            if _is_of_failures(name, kind, value):
+                asked.is_found = asked.is_of_failures = True
+            elif name == FOUND or (kind == "in" and not value):
                 asked.is_found = True
             elif (name == "tenant_id" and kind == "exact") or (name == by and kind in RANGES):
                 asked.walked[f"{name}__{kind}"] = value

@@ -268,7 +268,10 @@ class Run(Workable, Reportable, Stoppable, Retryable, Keepable, Leased, TenantRo
                 name="run_by_error",
                 condition=models.Q(status="failed"),
             ),
-            models.Index(fields=["tenant", "-ordered_at", "-id"], name="run_unresolved", condition=UNRESOLVED),
+            # With the status, which all of them have: SQLite took the index of all failures instead, 40 times slower.
+            models.Index(
+                fields=["tenant", "status", "-ordered_at", "-id"], name="run_unresolved", condition=UNRESOLVED
+            ),
             models.Index(
                 fields=["tenant", "error_fingerprint", "flow", "-ordered_at", "-id"],
                 name="run_unresolved_by_error",

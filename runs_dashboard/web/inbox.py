@@ -10,8 +10,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from ..models import ErrorGroup, Run
-from ..models.rollup import hour_of, moment_of
-from .words import say_clock
+from ..models.rollup import hour_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,20 +29,9 @@ KINDS_LIMIT = 1_000  # kinds are counted so far
 UNRESOLVED_LIMIT = 999  # runs, beside the word Inbox
 TEXT_SHOWN, LINES_SHOWN = 240, 3  # of an error; the rest folds
 BAR_HOURS, BARS = 6, 28  # a week
-LEAST_HEIGHT = 12.0  # per cent: a single failure is still seen
+HEIGHT, LEAST_HEIGHT = 30, 4  # a single failure is still seen
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-
-
-@dataclass(frozen=True)
-class Bar:
-    """Per cents of the strip's width and height."""
-
-    x: str
-    width: str
-    y: str
-    height: str
-    title: str
 
 
 @dataclass(frozen=True)
@@ -53,7 +41,7 @@ class Card:
     group: ErrorGroup
     text: str
     is_cut: bool
-    bars: list[Bar]
+    strip: str
     lately: int
     last_uid: str
     address: str
@@ -123,7 +111,7 @@ def make_cards(groups: Sequence[ErrorGroup], tenant: Tenant) -> list[Card]:
                 group=group,
                 text=head,
                 is_cut=head != text,
-                bars=draw_bars(group.hours.items(), now),
+                strip=draw_strip(group.hours.items(), now),
                 lately=sum(group.hours.values()),
                 last_uid=uids.get(group.last_run_id, ""),
                 address=urlencode(group.query),
@@ -132,30 +120,20 @@ def make_cards(groups: Sequence[ErrorGroup], tenant: Tenant) -> list[Card]:
     return cards
 
 
-def draw_bars(hours: Iterable[tuple[str, int]], now: datetime) -> list[Bar]:
-    """A bar for every six hours of the last week in which something failed; its height is how much."""
-    end = hour_of(now) + 1
-    begin = end - BARS * BAR_HOURS
+def draw_strip(hours: Iterable[tuple[str, int]], now: datetime) -> str:
+    """The outline of a bar for every six hours of the last week in which something failed, as tall as it was often.
+
+    One path, in a box BARS wide and HEIGHT tall: elements of their own would be most of the page.
+    """
+    begin = hour_of(now) + 1 - BARS * BAR_HOURS
     counts: dict[int, int] = {}
     for hour, count in hours:
         place = (int(hour) - begin) // BAR_HOURS
         if 0 <= place < BARS and count > 0:
             counts[place] = counts.get(place, 0) + count
-    most, pitch = max(counts.values(), default=1), 100 / BARS
-    bars = []
-    for place, count in sorted(counts.items()):
-        height = max(LEAST_HEIGHT, 100 * count / most)
-        first = moment_of(begin + place * BAR_HOURS)
-        bars.append(
-            Bar(
-                x=f"{place * pitch:.2f}%",
-                width=f"{pitch * 0.7:.2f}%",
-                y=f"{100 - height:.1f}%",
-                height=f"{height:.1f}%",
-                title=f"{count:,} from {say_clock(first)} to {say_clock(first + timedelta(hours=BAR_HOURS))}",
-            )
-        )
-    return bars
+    most = max(counts.values(), default=1)
+    heights = {place: max(LEAST_HEIGHT, round(HEIGHT * count / most)) for place, count in sorted(counts.items())}
+    return "".join(f"M{place} {HEIGHT}v-{height}h.7v{height}z" for place, height in heights.items())
 
 
 def count_unresolved(tenant: Tenant) -> int:

@@ -71,6 +71,7 @@ def test_each_header_is_named_where_it_is_looked_at(document: dict[str, Any]) ->
         ("Idempotency-Key", "post", f"{run}/retry"),
         ("Idempotency-Key", "post", f"{run}/notes"),
         ("Idempotency-Key", "post", "/api/v1/bulk-actions"),
+        ("Idempotency-Key", "post", "/api/v1/failures/{failure_id}/review"),
         ("Idempotency-Key", "post", f"{run}/flow-run-logs"),
         ("Idempotency-Key", "post", "/webhooks/{flow_id}"),
         ("X-Signature-256", "post", "/webhooks/{flow_id}"),

@@ -45,6 +45,8 @@ MATRIX: dict[str, str | None] = {
     f"get {RUN}/notes/{{note_id}}": "viewer",
     f"patch {RUN}/notes/{{note_id}}": "support",
     f"delete {RUN}/notes/{{note_id}}": "support",
+    "get /api/v1/failures": "viewer",
+    "post /api/v1/failures/{failure_id}/review": "support",
     "get /api/v1/bulk-actions": "viewer",
     "post /api/v1/bulk-actions": "support",
     "get /api/v1/bulk-actions/{bulk_id}": "viewer",
