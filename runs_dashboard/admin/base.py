@@ -11,17 +11,24 @@ from django.contrib import admin
 from django.contrib.admin.widgets import AdminSplitDateTime, AutocompleteSelect
 from django.core.paginator import Paginator
 from django.db import models
+from django.db.models import Prefetch
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 
 from ..admin_site import own_tenants
-from ..models import AuditEntry, Tenant
+from ..models import AuditEntry, Run, Tenant
 from ..models.tenant import TenantRow
 
 if TYPE_CHECKING:
     from django.forms import ModelForm
     from django.http import HttpRequest
+
+
+def shown_tenants(request: HttpRequest) -> list[int]:
+    """The primary keys of the tenants whose rows the person is shown."""
+    own = own_tenants(request)
+    return list(Tenant.objects.order_by("pk").values_list("pk", flat=True)) if own is None else sorted(own)
 
 
 class CappedPaginator(Paginator):
@@ -112,9 +119,27 @@ class Window(admin.ModelAdmin):
         if own is not None and issubclass(self.model, TenantRow):
             rows = rows.filter(tenant_id__in=own)
         match = request.resolver_match
-        if self.heavy and match is not None and (match.url_name or "").endswith("_changelist"):
-            rows = rows.defer(*self.heavy)
+        if match is not None and (match.url_name or "").endswith("_changelist"):
+            rows = rows.defer(*self.heavy).prefetch_related(*self._prefetches())
         return rows
+
+    def get_list_select_related(self, request: HttpRequest) -> tuple[str, ...]:
+        """None: what a list shows of other rows is fetched after it. SQLite began a join at its small end and sorted
+        the whole large table (10 s at 1,000,000 runs)."""
+        return ()
+
+    def _prefetches(self) -> list[Prefetch]:
+        names: Any = self.list_select_related or ()
+        related = [(name, self.opts.get_field(name).related_model) for name in names]
+        slim = Run.across_tenants.only("uid", "tenant_id")
+        return [Prefetch(name, slim if model is Run else None) for name, model in related]
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """By tenant as well, as the indexes of what is searched whole are."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        if search_term.strip() and issubclass(self.model, TenantRow):
+            found = found.filter(tenant_id__in=shown_tenants(request))
+        return found, may_repeat
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Only rows of the person's own tenants can be chosen, or typed as a number."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.utils.html import format_html
 
 from ..models import ApiKey, Membership, RetryCall, Role, WebhookDelivery, WebhookSecret
 from .base import DateAndTime, OwnRelatedFilter, Window
@@ -15,12 +15,24 @@ from .people import UsernameField
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
 
-def show_once(window: Window, request: HttpRequest, what: str, secret: str) -> None:
-    """The secret, in a message that is shown on the next page and nowhere else."""
-    window.message_user(request, format_html("{}, shown only now: <code>{}</code>", what, secret), messages.WARNING)
+class ShownOnce(Window):
+    """Rows with a secret: the answer to the form that makes one shows it; nothing keeps it, no message and no page."""
+
+    word: ClassVar[str]
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"The new {self.word}",
+            "opts": self.opts,
+            "made": obj,
+            "secret": obj.secret,
+            "word": self.word,
+        }
+        return TemplateResponse(request, "admin/secret_made.html", context)
 
 
 class FutureField(forms.SplitDateTimeField):
@@ -58,7 +70,8 @@ class KeyForm(forms.ModelForm):
 
 
 @admin.register(ApiKey)
-class KeyWindow(Window):
+class KeyWindow(ShownOnce):
+    word = "key"
     may_add = True
     form = KeyForm
     list_display = ("prefix", "name", "user", "role", "kind", "tenant", "last_used_at", "expires_at", "revoked_at")
@@ -84,8 +97,7 @@ class KeyWindow(Window):
             lifetime=lifetime,
             by=request.actor,  # type: ignore[attr-defined]
         )
-        obj.__dict__.update(key.__dict__)
-        show_once(self, request, "The new key", secret)
+        obj.__dict__.update(key.__dict__, secret=secret)
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return self._may(request, True)
@@ -99,7 +111,8 @@ class KeyWindow(Window):
 
 
 @admin.register(WebhookSecret)
-class WebhookSecretWindow(Window):
+class WebhookSecretWindow(ShownOnce):
+    word = "webhook secret"
     may_add = may_change = may_delete = True
     list_display = ("__str__", "flow", "created_at", "expires_at")
     list_filter = (("tenant", OwnRelatedFilter),)
@@ -118,8 +131,7 @@ class WebhookSecretWindow(Window):
             super().save_model(request, obj, form, change)
             return
         row, secret = WebhookSecret.make(form.cleaned_data["flow"], by=request.actor)  # type: ignore[attr-defined]
-        obj.__dict__.update(row.__dict__)
-        show_once(self, request, "The new secret", secret)
+        obj.__dict__.update(row.__dict__, secret=secret)
 
 
 @admin.register(WebhookDelivery)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @admin.register(AuditEntry)
 class AuditWindow(Window):
     list_display = ("at", "action", "actor_name", "address", "object_type", "object_page", "from_status", "to_status")
-    list_filter = (("tenant", OwnRelatedFilter), "object_type")
+    list_filter = (("tenant", OwnRelatedFilter),)
     list_select_related = ("run",)
     search_fields = ("action__exact",)
     search_help_text = "A whole action, such as run.stop."

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.db.models import Q
-from django.db.models.functions import Right
 from django.urls import reverse
 
-from ..admin_site import own_tenants
+from ..admin_site import is_key
 from ..definition.inputs import InputError
 from ..models import (
     Download,
@@ -22,10 +21,9 @@ from ..models import (
     RunTag,
     StatusConflict,
     Step,
-    Tenant,
     TrackedData,
 )
-from .base import OwnRelatedFilter, Window, link, link_to_list
+from .base import OwnRelatedFilter, Window, link, link_to_list, shown_tenants
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +39,7 @@ MOST_FOUND = 1_000  # runs that a search by tracked data shows
 class RunWindow(Window):
     may_change = True
     heavy = ("args", "outputs", "error", "metrics", "stop_ladder", "llms", "feedback")
-    list_display = ("short_uid", "page", "flow", "status", "trigger", "started_at", "took", "created_by", "is_pinned")
+    list_display = ("short_uid", "page", "flow", "status", "trigger", "started_at", "took", "created_by", "pinned")
     list_filter = (
         "status",
         "trigger",
@@ -80,9 +78,30 @@ class RunWindow(Window):
         shown = [name for _, options in self.fieldsets for name in options["fields"]]
         return [name for name in shown if name != "is_pinned"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        rows = super().get_queryset(request)
+        tenant = self._one_tenant(request)
+        return rows if tenant is None else rows.filter(tenant_id=tenant)
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Of one tenant's runs the indexes of the run list know each filter in that list's order."""
+        return ("-pk",) if self._one_tenant(request) is None else ("-ordered_at", "-pk")
+
+    def _one_tenant(self, request: HttpRequest) -> int | None:
+        """The tenant whose runs alone are asked for; None where they are several."""
+        chosen = request.GET.get("tenant__id__exact", "")
+        if is_key(chosen):
+            return int(chosen)
+        tenants = shown_tenants(request)
+        return tenants[0] if len(tenants) == 1 else None
+
     @admin.display(description="Page")
     def page(self, run: Run) -> str:
         return link("open", "run_detail", run.uid)
+
+    @admin.display(description="Pinned")
+    def pinned(self, run: Run) -> str:
+        return "Pinned" if run.is_pinned else ""
 
     def view_on_site(self, run: Run) -> str:
         return reverse("run_detail", args=[run.uid])
@@ -106,12 +125,11 @@ class RunWindow(Window):
         word = search_term.strip()
         if not word:
             return queryset, False
-        own = own_tenants(request)
-        tenants = list(Tenant.objects.values_list("pk", flat=True)) if own is None else list(own)
+        tenants = shown_tenants(request)
         rows = Run.across_tenants.filter(tenant_id__in=tenants)
         found = set(rows.filter(uid=word).values_list("pk", flat=True)[:MOST_FOUND])
         if len(word) == 8:
-            found.update(rows.annotate(end=Right("uid", 8)).filter(end=word).values_list("pk", flat=True)[:MOST_FOUND])
+            found.update(rows.filter(uid_end=word.lower()).values_list("pk", flat=True)[:MOST_FOUND])
         tracked = TrackedData.across_tenants.filter(tenant_id__in=tenants, value=word[:255])
         found.update(tracked.order_by("-run_id").values_list("run_id", flat=True)[:MOST_FOUND])
         flows = list(Flow.across_tenants.filter(tenant_id__in=tenants, slug=word).values_list("pk", flat=True))
@@ -189,7 +207,16 @@ class OfRunWindow(Window):
 class StepWindow(OfRunWindow):
     heavy = ("outputs", "error")
     list_display = ("slug", "run_page", "component", "attempt", "status", "started_at", "finished_at", "exit_code")
-    list_filter = ("status",)
+    search_fields = ("run__uid__exact",)
+    search_help_text = "The whole id of a run."
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        """By the run's own key: no index knows steps by what their run is called."""
+        word = search_term.strip()
+        if not word:
+            return queryset, False
+        runs = Run.across_tenants.filter(tenant_id__in=shown_tenants(request), uid=word)
+        return queryset.filter(run_id__in=list(runs.values_list("pk", flat=True))), False
 
 
 @admin.register(TrackedData)

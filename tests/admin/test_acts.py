@@ -87,10 +87,12 @@ def test_a_run_is_found_by_whole_words(what: str, ada: Client, shop: SimpleNames
 
 def test_a_new_key_is_shown_once_and_works(ada: Client, shop: SimpleNamespace) -> None:
     data = {"tenant": shop.tenant.pk, "user": "ada", "name": "laptop", "role": "operator"}
-    answer = ada.post(address(ApiKey, "add"), data, follow=True)
-    secret = re.search(r"<code>(rd_\S+)</code>", answer.content.decode())
+    answer = ada.post(address(ApiKey, "add"), data)
+    secret = re.search(r"<code class=\"secret\">(rd_\S+)</code>", answer.content.decode())
 
     assert secret is not None
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert not [cookie for cookie in ada.cookies.values() if secret[1] in cookie.value or cookie.key == "messages"]
     key = ApiKey.across_tenants.identify(secret[1])
     assert key is not None
     assert (key.user, key.role, key.name, key.expires_at) == (shop.ada, Role.OPERATOR, "laptop", None)
@@ -138,8 +140,8 @@ def test_a_key_may_end_and_be_revoked(ada: Client, shop: SimpleNamespace) -> Non
 
 
 def test_a_webhook_secret_is_shown_once(ada: Client, shop: SimpleNamespace) -> None:
-    answer = ada.post(address(WebhookSecret, "add"), {"flow": shop.flow.pk}, follow=True)
-    shown = re.search(r"<code>(\S+)</code>", answer.content.decode())
+    answer = ada.post(address(WebhookSecret, "add"), {"flow": shop.flow.pk})
+    shown = re.search(r"<code class=\"secret\">(\S+)</code>", answer.content.decode())
 
     assert shown is not None
     made = WebhookSecret.across_tenants.latest("pk")
