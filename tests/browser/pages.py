@@ -41,6 +41,7 @@ PAGES = {
     "api-docs": ("/api/v1/docs",),
 }
 PASSWORD = "correct horse battery staple"  # of the world's people
+ZONE = "Asia/Kolkata"  # of its admin
 # Seen by who has not signed in.
 OUTSIDE = {"login": ("/login/", "/login/?next=/runs/")}
 ERRORS = ("/runs/there-is-none/", "/flows/there-is-none/", "/nothing/here/")

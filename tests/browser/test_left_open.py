@@ -25,7 +25,7 @@ RUNS = 1000
 WATCHED = 12
 LINES = 3000  # of the log, at the beginning
 HEAP_MAY_GROW = 12_000_000  # bytes
-NODES_MAY_GROW = {"list": 1_500, "run": 60_000}  # a log shows at most 5,000 rows of about ten nodes
+NODES_MAY_GROW = {"list": 3_000, "run": 60_000}  # a log shows at most 5,000 rows of about ten nodes
 PASS_BY = """
 import time
 from django.utils import timezone

@@ -1,4 +1,4 @@
-"""Somebody at night: support finds a run on a phone, an operator learns why it failed; all of it without scripts, too."""
+"""Somebody at night: a run is found on a phone, understood, retried; all of it without scripts, too."""
 
 from __future__ import annotations
 
@@ -111,7 +111,9 @@ def test_the_line_that_says_why_is_one_press_away(page: Page, dashboard: Product
     expect(row).to_contain_text("no such day")  # the list says it already
     row.locator("a.name").click()
     expect(page.locator("#what")).to_have_text("load failed")
+    page.wait_for_load_state("networkidle")  # what comes later may move the link while it is pressed
     page.locator("#answer").get_by_role("link", name=re.compile("^line ")).click()
+    page.wait_for_url("**from=**")
     line = page.locator("#lines > [id]", has_text="ERROR: no such day: 2026-02-30")
     expect(line).to_be_in_viewport()
     before = page.locator("#lines > [id]", has_text="loading row 399")

@@ -39,7 +39,7 @@ from runs_dashboard.models import (
 )
 from runs_dashboard.text.intake import Line
 
-from .pages import PASSWORD
+from .pages import PASSWORD, ZONE
 
 PEOPLE = {"vera": "viewer", "sam": "support", "otto": "operator"}
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7|add:7 }}</hx-partial>&amp;\u202e"
@@ -83,7 +83,7 @@ def _make() -> dict[str, Any]:
     tenant = Tenant.objects.get()
     Tenant.objects.update(name=long(200))
     ada = User.objects.get(username="admin")
-    ada.first_name, ada.last_name = long(150), long(150)
+    ada.first_name, ada.last_name, ada.time_zone = long(150), long(150), ZONE
     ada.save()
     by = Actor(user=ada, address="192.0.2.1")
     for name, role in PEOPLE.items():
