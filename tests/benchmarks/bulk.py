@@ -5,12 +5,13 @@ from typing import Any
 
 import httpx
 
-from ..product import Product, wait_for
+from ..product import Product
 from .context import RUNS, Context, measured, percentile
 from .table import Row
 
 TIMES = 10
 MOST = 10_000  # runs of one action
+SECONDS = 30  # of the work that is measured
 
 
 def run(context: Context) -> list[Row]:
@@ -55,10 +56,14 @@ def act(product: Product, api: httpx.Client, day: str) -> list[Row]:
         answer = api.post("/api/v1/bulk-actions", json=asked)
     assert answer.status_code == 202, answer.text
     made, began = answer.json(), time.monotonic()
+    address = f"/api/v1/bulk-actions/{made['id']}"
     with measured(product) as meter:
-        ended = wait_for(lambda: look(api, made["id"]), "the end of the action", seconds=1_200, every=0.5)
-    seconds = time.monotonic() - began
-    acts, cpu = ended["done"] + ended["skipped"], meter.cpu / ended["total"] * 1000
+        while not is_over(api, address) and time.monotonic() < began + SECONDS:
+            time.sleep(0.5)
+    api.post(f"{address}/abort")  # a conflict where it is over
+    ended = api.get(address).json()
+    acts = ended["done"] + ended["refused"]
+    cpu = meter.cpu / acts * 1000
     return [
         Row(
             "a bulk action takes its runs",
@@ -67,7 +72,13 @@ def act(product: Product, api: httpx.Client, day: str) -> list[Row]:
             "",
             f"{made['total']:,} runs; {taking.cpu:.2g} s of CPU",
         ),
-        Row("bulk reviews a second", acts / seconds, "runs/s", "", f"{acts:,} runs; {cpu:.1f} ms of CPU a run"),
+        Row(
+            "bulk reviews a second",
+            acts / meter.seconds,
+            "runs/s",
+            "",
+            f"{acts:,} runs; {cpu:.1f} ms of CPU a run, with all else that a worker does",
+        ),
     ]
 
 
@@ -80,6 +91,5 @@ def find_start(api: httpx.Client, day: str) -> str:
     raise AssertionError(f"more than {MOST:,} runs since {day}T22:00:00Z")
 
 
-def look(api: httpx.Client, action: str) -> dict[str, Any] | None:
-    found: dict[str, Any] = api.get(f"/api/v1/bulk-actions/{action}").json()
-    return found if found["finished_at"] else None
+def is_over(api: httpx.Client, address: str) -> bool:
+    return api.get(address).json()["finished_at"] is not None
