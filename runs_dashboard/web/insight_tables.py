@@ -151,7 +151,7 @@ def make_report(tenant: Tenant, period: Period, flow: Flow | None) -> Report:
         for kind in kinds:
             counted = seen.by(kind, span, flow=of)
             keys = _choose(counted)
-            whole = seen.whole(kind, span, flow=of, keys=keys, has_waits=False)
+            whole = seen.whole(kind, span, flow=of, keys=keys, has_waits=kind != "component")
             before = seen.by(kind, span.before, flow=of)
             tables[kind] = [Row(key, "", "", whole[key], before.get(key, Figures())) for key in keys]
             more[kind] = len(counted)
