@@ -15,6 +15,7 @@ from runs_dashboard.models import (
     Download,
     EndUser,
     Environment,
+    FailureChange,
     Flow,
     IdempotencyKey,
     LogMetadata,
@@ -80,8 +81,6 @@ def make_tenant(slug: str) -> SimpleNamespace:
     delivery = WebhookDelivery.of(flow, authorised_by="key", prefix="<b>", headers={"User-Agent": EVIL})
     delivery.take_body(EVIL.encode())
     delivery.note(422, error=EVIL)
-    settle_failures()
-    claimed.review(by=SETUP)  # waits to be folded
     StoredDay.objects.of(tenant).create(flow=flow, day=timezone.now().date(), runs=1, log_bytes=100)
     RetryCall.objects.of(tenant).create(run=run, url=f"https://example.org/{EVIL}", start_at="start", next_at=None)
     SavedView.objects.of(tenant).create(name=EVIL[:100], query="status=failed&search=%3Cb%3E", is_shared=True)
@@ -104,6 +103,11 @@ def add_member(tenant: Tenant, name: str, role: Role) -> User:
 def make_shop() -> SimpleNamespace:
     """Ada's tenant."""
     made = make_tenant("shop")
+    settle_failures()
+    # One that waits to be folded, from a moment ago: the run stays as it is, for the tests to act on.
+    FailureChange.objects.of(made.tenant).create(
+        flow_id=made.flow.pk, fingerprint="0" * 16, run_id=made.run.pk, seen_at=timezone.now(), sign=1, is_gone=0
+    )
     made.ada = add_member(made.tenant, "ada", Role.ADMIN)
     made.key, _ = ApiKey.make(user=made.ada, tenant=made.tenant, role=Role.VIEWER, by=Actor(user=made.ada), name=EVIL)
     made.secret, _ = WebhookSecret.make(made.flow, by=SETUP)
