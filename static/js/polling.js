@@ -8,11 +8,18 @@ function polling() {
     const selection = getSelection();
     return selection && !selection.isCollapsed && selection.toString() !== "";
   };
+  const isHeld = () => {
+    const menu = document.querySelector("main details.menu[open]");
+    const here = document.activeElement;
+    return isSelecting() || menu?.contains(here) || here?.closest("[data-hold]");
+  };
   document.addEventListener("htmx:before:request", (event) => {
     const source = event.detail.ctx?.sourceElement;
-    if (!source?.matches("[data-poll]")) return;
-    const menu = document.querySelector("main details.menu[open]");
-    if (document.hidden || isSelecting() || menu?.contains(document.activeElement) || document.activeElement?.closest("[data-hold]")) event.preventDefault();
+    if (source?.matches("[data-poll]") && (document.hidden || isHeld())) event.preventDefault();
+  });
+  // What was asked for before the reader began is asked for again.
+  document.addEventListener("htmx:before:swap", (event) => {
+    if (event.detail.ctx?.sourceElement?.matches("[data-poll]") && isHeld()) event.preventDefault();
   });
 
   // Signed out meanwhile: the answer is the sign-in page, and belongs into no fragment.
