@@ -102,3 +102,21 @@ def test_the_admin_can_be_used_by_everybody(enter_world: Enter, world: World) ->
         page.goto(address)
         found += look(page, what=f"{address} ")
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_palette_and_the_sheet_of_keys_can_be_used_by_everybody(
+    enter_world: Enter, world: World, width: int
+) -> None:
+    page = enter_world("admin", width=width, reduced_motion="reduce").new_page()
+    page.goto(f"/runs/{world[1]['uid']}/")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("4711")
+    expect(page.locator("#jump-options [role=option]").first).to_contain_text("order_id=4711")
+    found = look(page, what="palette ")
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.locator("#sheet")).to_be_visible()
+    found += look(page, what="sheet ")
+    assert not found, "\n".join(found)
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
