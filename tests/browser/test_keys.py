@@ -190,7 +190,7 @@ def test_without_scripts_the_palette_is_the_search_and_the_sheet_a_page(
     page.get_by_role("link", name="Jump to…").click()
     page.wait_for_url("**/search/")
     page.locator("summary.user").click()
-    page.get_by_role("link", name="Keys and help").click()
+    page.locator(".top").get_by_role("link", name="Keys and help").click()
     expect(page.get_by_role("heading", name="Keys", exact=True)).to_be_visible()
 
 

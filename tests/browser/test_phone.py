@@ -1,4 +1,4 @@
-"""Every page on a phone: nothing is wider than the screen, however long and unbroken the texts are."""
+"""Every page on a phone, and on a desk: nothing is wider than the screen, however long and unbroken the texts are."""
 
 from __future__ import annotations
 
@@ -33,6 +33,17 @@ WIDE = """() => {
 @pytest.fixture(scope="module")
 def phone(enter_world: Enter) -> Page:
     return enter_world("admin", width=390).new_page()
+
+
+@pytest.fixture(scope="module")
+def desk(enter_world: Enter) -> Page:
+    return enter_world("admin", width=1280).new_page()
+
+
+@pytest.mark.parametrize("address", EVERY_PAGE)
+def test_no_page_is_wider_than_a_desk(desk: Page, world: World, address: str) -> None:
+    desk.goto(fill(address, world[1]), wait_until="load")
+    assert desk.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, desk.evaluate(WIDE)
 
 
 @pytest.mark.parametrize("address", EVERY_PAGE)
