@@ -23,8 +23,14 @@ from .postgres import PostgresServer, Unavailable
 ROOT = Path(__file__).resolve().parent.parent
 # What never meets a database, or is the browser's own doing, is tested once.
 WITHOUT_DATABASE = (
+    "tests/browser/test_axe.py",
     "tests/browser/test_find.py",
+    "tests/browser/test_keys.py",
+    "tests/browser/test_left_open.py",
+    "tests/browser/test_phone.py",
     "tests/browser/test_reading.py",
+    "tests/browser/test_time_zone.py",
+    "tests/browser/test_without_scripts.py",
     "tests/definition/*",
     "tests/text/*",
     "tests/execution/test_process_*.py",

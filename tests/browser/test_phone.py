@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .pages import EVERY_PAGE, OUTSIDE, fill
+from .test_axe import look, open_everything
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,7 @@ WIDE = """() => {
 
 @pytest.fixture(scope="module")
 def phone(enter_world: Enter) -> Page:
-    return enter_world("admin", width=390).new_page()
+    return enter_world("admin", width=390, reduced_motion="reduce").new_page()
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +48,14 @@ def test_no_page_is_wider_than_a_desk(desk: Page, world: World, address: str) ->
 
 
 @pytest.mark.parametrize("address", EVERY_PAGE)
-def test_no_page_is_wider_than_a_phone(phone: Page, world: World, address: str) -> None:
+def test_a_page_fits_a_phone_and_can_be_used_on_it(phone: Page, world: World, address: str) -> None:
     phone.goto(fill(address, world[1]), wait_until="load")
     assert phone.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, phone.evaluate(WIDE)
     phone.evaluate("document.querySelectorAll('details:not(.menu)').forEach((one) => (one.open = true))")
     assert phone.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, phone.evaluate(WIDE)
+    open_everything(phone)
+    found = look(phone, ("light",))
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("address", [one for addresses in OUTSIDE.values() for one in addresses])
