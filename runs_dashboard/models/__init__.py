@@ -31,7 +31,8 @@ from .retention import Gone, purge
 from .retry_call import RetryCall
 from .retrying import RetryPlan, RetryRefused, StaleResult, changed_keys
 from .rollup import RollupCell, RollupChange, RollupState
-from .run import UNRESOLVED, Run, Trigger, UidTaken, make_uid
+from .run import Run, Trigger, UidTaken, make_uid
+from .run_set import UNRESOLVED
 from .statistics import keep_statistics, refresh_statistics
 from .step import Step
 from .storage import StoredDay, count_day, count_storage

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from .bulk_result import Outcomes
-    from .run import RunQuerySet
+    from .run_set import RunQuerySet
     from .tenant import Tenant
 
 MOST_RUNS = 10_000  # of one action

@@ -11,7 +11,7 @@ from .flow import Flow, FlowVersion
 from .lifecycle import LIVE
 
 if TYPE_CHECKING:
-    from .run import RunQuerySet
+    from .run_set import RunQuerySet
 
 COLUMNS = (
     *("status", "is_retried", "reviewed_at", "stop_requested_at"),

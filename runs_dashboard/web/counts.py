@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from ..models import Tenant
-    from ..models.run import RunQuerySet
+    from ..models.run_set import RunQuerySet
 
 KEEP_SECONDS = 5
 TABS = (Status.FAILED, Status.RUNNING, Status.QUEUED, Status.PAUSED, Status.STOPPED, Status.SUCCEEDED)

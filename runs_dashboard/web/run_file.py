@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
     from datetime import datetime
 
-    from ..models.run import RunQuerySet
+    from ..models.run_set import RunQuerySet
 
 LIMIT = 100_000  # runs of one file
 BATCH = 1_000

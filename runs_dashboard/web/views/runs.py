@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from django.http import HttpResponse
     from django.http.response import HttpResponseBase
 
-    from ...models.run import RunQuerySet
+    from ...models.run_set import RunQuerySet
     from ..access import MemberRequest
 
 PAGE_SIZE = 50
