@@ -136,7 +136,7 @@ def test_a_run_started_by_a_signed_webhook_is_downloaded_byte_for_byte(page: Pag
     page.get_by_label("As printed").check()
     page.get_by_role("button", name="Whole log").click()
     page.wait_for_url("**/downloads/**")
-    link = page.locator("a[href*='/content'], a[download]").first
+    link = page.locator("tr", has=page.locator(f"a[href*='{uid}']")).get_by_role("link", name="Get file").first
     expect(link).to_be_visible(timeout=20_000)
     with page.expect_download() as download:
         link.click()

@@ -82,6 +82,7 @@ def seen(page: Page) -> list[int]:
 
 def go_to(page: Page, place: str) -> None:
     page.keyboard.press("g")
+    page.keyboard.press("g")
     page.get_by_label("Line, time or share").fill(place)
     page.keyboard.press("Enter")
 
