@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from runs_dashboard.models import Tenant, User
 
 ARGUMENTS = {"slug": "orders", "flow_id": "orders", "org_id": "acme", "run_id": "one", "uid": "one"}
-QUERIES = {"api-logs": {"filter[tenant]": "acme"}, "search": {"q": "line"}, "run_find": {"text": "line"}}
+QUERIES = {
+    "api-logs": {"filter[tenant]": "acme"},
+    "search": {"q": "line"},
+    "run_find": {"text": "line"},
+    "bulk_new": {"act": "retry", "flow": "orders"},
+}
 LARGE = re.compile(r'"runs_dashboard_(run|step|logchunk|runtag|trackeddata|auditentry|payload|logmetadata)"')
 BOUND = re.compile(r"LIMIT \d+\)|\bIN \(\d|\"run_id\" = ")  # a number of rows, or those of known runs
 

@@ -21,8 +21,8 @@ MAX_HOPS = 100
 
 
 def count_capped(rows: Any, **order: str) -> tuple[int, bool]:
-    """How many rows there are, up to the limit, and whether there may be more."""
-    found = rows.count_capped(settings.COUNT_LIMIT, **order)
+    """How many rows there are, exact up to the limit (CONTRACT section 3), and whether there are more."""
+    found = rows.count_capped(settings.COUNT_LIMIT, is_exact=True, **order)
     return found.number, not found.is_whole
 
 
@@ -81,7 +81,7 @@ class RunPages:
         return place
 
     def count(self) -> tuple[int, bool]:
-        """How many rows there are, up to the limit, and whether there may be more."""
+        """How many rows there are, up to the limit, and whether there are more."""
         return count_capped(self.rows, by=self.by)
 
     def behind(self, rows: QuerySet, place: tuple[datetime, int] | None) -> QuerySet:

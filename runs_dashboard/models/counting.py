@@ -82,14 +82,17 @@ class CountQuerySet(TenantQuerySet):
         """How many rows there are, at most `limit`. by: the column of the list's order."""
         return self.in_any_order(by=by).values("pk")[:limit].count()
 
-    def count_capped(self, limit: int, *, by: str = "ordered_at") -> Counted:
-        """How many rows there are: exact up to `limit` where an index counts, else among the newest LOOKED_AT."""
+    def count_capped(self, limit: int, *, by: str = "ordered_at", is_exact: bool = False) -> Counted:
+        """How many rows there are, up to `limit`: exact where an index counts, else among the newest LOOKED_AT.
+
+        is_exact: whatever it costs, as programs are promised.
+        """
         pairs = self._only_pair()
         if pairs is not None:
             counted: Counted = pairs.count_capped(limit)
             return counted
         asked = self._ask(by)
-        if asked.is_indexed:
+        if is_exact or asked.is_indexed:
             found, is_whole = self.count_to(limit + 1, by=by), True
         else:
             rows, is_whole = self._newest(asked, by)

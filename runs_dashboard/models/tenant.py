@@ -58,8 +58,8 @@ class TenantQuerySet(models.QuerySet):
         """How many rows there are, at most `limit`."""
         return self.order_by().values("pk")[:limit].count()
 
-    def count_capped(self, limit: int) -> Counted:
-        """How many rows there are: exact up to `limit`."""
+    def count_capped(self, limit: int, *, is_exact: bool = True) -> Counted:
+        """How many rows there are: exact up to `limit`. is_exact: for those whose count may be less than that."""
         found = self.count_to(limit + 1)
         return Counted(min(found, limit), found <= limit)
 

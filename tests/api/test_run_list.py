@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from runs_dashboard.api import run_pages
-from runs_dashboard.models import Actor, Run, Step
+from runs_dashboard.models import Actor, Run, Step, counting
 
 from .world import Caller, ids, listed, print_lines
 
@@ -122,6 +122,15 @@ def test_the_total_is_counted_to_a_limit(api: Caller, many: list[Run], settings:
     assert (listed(api)["total"], listed(api)["total_is_lower_bound"]) == (11, True)
     settings.COUNT_LIMIT = 12
     assert (listed(api)["total"], listed(api)["total_is_lower_bound"]) == (12, False)
+
+
+def test_the_total_is_exact_where_no_index_counts_too(
+    api: Caller, many: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "LOOKED_AT", 4)
+    Run.across_tenants.update(has_warnings=True, trigger="api")
+    answer = listed(api, "filter[has_warnings]=true&filter[trigger]=api&filter[retried]=false&per_page=2")
+    assert (answer["total"], answer["total_is_lower_bound"]) == (12, False)
 
 
 @pytest.mark.parametrize(
