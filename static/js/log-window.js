@@ -65,7 +65,9 @@ function logWindow() {
     let { row } = anchor;
     while (row && row.hidden) row = row.previousElementSibling;
     if (!row?.isConnected) return;
-    const wanted = anchor.top - (box.scrollTop - anchor.scroll);
+    // What went below the reader may have left no room to scroll so far: that is no scrolling of the reader's.
+    const isCutShort = box.scrollTop < anchor.scroll && box.scrollHeight - box.scrollTop - box.clientHeight < 1;
+    const wanted = anchor.top - (isCutShort ? 0 : box.scrollTop - anchor.scroll);
     const moved = height(row) - wanted;
     if (Math.abs(moved) >= 1) box.scrollTop += moved;
     anchor = placed(row);

@@ -116,6 +116,7 @@ def test_the_line_that_says_why_is_one_press_away(page: Page, dashboard: Product
     page.wait_for_url("**from=**")
     line = page.locator("#lines > [id]", has_text="ERROR: no such day: 2026-02-30")
     expect(line).to_have_class(re.compile("here"))
+    expect(line).to_be_in_viewport()
     before = page.locator("#lines > [id]", has_text="loading row 399")
     expect(before).to_be_visible()  # with what came before it
     page.get_by_role("button", name="Retry", exact=True).click()

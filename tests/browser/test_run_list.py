@@ -245,13 +245,20 @@ def test_a_reason_that_is_unfolded_stays_so_while_its_row_is_drawn_again(page: P
 
 def test_the_list_goes_to_a_time_that_is_typed(page: Page, dashboard: Product) -> None:
     with dashboard.api() as client:
-        report(client, "old-1", phase="succeeded", startTime="2026-03-01T10:00:00Z", endTime="2026-03-01T10:01:00Z")
-        report(client, "new-1", phase="succeeded")
-    page.goto("/runs/?flow=passing-by")
+        report(
+            client,
+            "old-1",
+            flowId="gone-by",
+            phase="succeeded",
+            startTime="2026-03-01T10:00:00Z",
+            endTime="2026-03-01T10:01:00Z",
+        )
+        report(client, "new-1", flowId="gone-by", phase="succeeded")
+    page.goto("/runs/?flow=gone-by")
     page.get_by_label("Go to").fill("2026-03-01 23:00")
     page.get_by_role("button", name="Go", exact=True).click()
     expect(page.locator("#run-old-1")).to_be_visible()
     expect(page.locator("#run-new-1")).to_have_count(0)
-    assert "flow=passing-by" in page.url
+    assert "flow=gone-by" in page.url
     page.get_by_role("link", name="Newer").click()
     expect(page.locator("#run-new-1")).to_be_visible()
