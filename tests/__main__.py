@@ -21,8 +21,9 @@ from xml.etree import ElementTree
 from .postgres import PostgresServer, Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
-# What never meets a database, or is the browser's own doing, is tested once.
-WITHOUT_DATABASE = (
+# No database matters to them: they never meet one, or are the browser's or the templates' own doing. Where both
+# databases are asked, each of them runs beside one, so that neither half takes much longer than the other.
+BESIDE_SQLITE = (
     "tests/browser/test_axe.py",
     "tests/browser/test_find.py",
     "tests/browser/test_keys.py",
@@ -31,16 +32,19 @@ WITHOUT_DATABASE = (
     "tests/browser/test_reading.py",
     "tests/browser/test_time_zone.py",
     "tests/browser/test_without_scripts.py",
+)
+BESIDE_POSTGRES = (
     "tests/definition/*",
     "tests/text/*",
     "tests/execution/test_process_*.py",
     "tests/execution/test_outbound*.py",
+    "tests/web/test_contrast.py",
+    "tests/web/test_template_census.py",
     "tests/test_dependencies.py",
     "tests/test_import_directions.py",
     "tests/test_readme.py",
     "tests/test_vendor.py",
 )
-SECOND_PASS = tuple(f"--ignore-glob={ROOT / pattern}" for pattern in WITHOUT_DATABASE)
 TESTS_FAILED = 1  # pytest's exit status
 RUN_AGAIN_AT_MOST = 12  # tests; more are no accident
 running: list[subprocess.Popen[bytes]] = []
@@ -95,12 +99,12 @@ def interrupt(signum: int, frame: FrameType | None) -> None:
 
 def run_side_by_side(arguments: list[str], database_url: str) -> list[Outcome]:
     """Both databases at once, since most tests wait for processes; what is told of PostgreSQL follows the other."""
-    second = [*arguments, *SECOND_PASS]
+    here, there = [*arguments, *leave_out(BESIDE_POSTGRES)], [*arguments, *leave_out(BESIDE_SQLITE)]
     with tempfile.TemporaryFile("w+") as told, ThreadPoolExecutor(1) as beside:
-        other = beside.submit(run_pytest, second, database_url, told)
+        other = beside.submit(run_pytest, there, database_url, told)
         print("The tests on SQLite, with those on PostgreSQL beside them", flush=True)
         try:
-            first = run_pytest(arguments, None)
+            first = run_pytest(here, None)
             outcome = other.result()
         except KeyboardInterrupt:
             for process in running:
@@ -108,9 +112,15 @@ def run_side_by_side(arguments: list[str], database_url: str) -> list[Outcome]:
             raise
         told.seek(0)
         print("The tests on PostgreSQL", flush=True)
-        print(f"Not run a second time, no database matters to them: {', '.join(WITHOUT_DATABASE)}", flush=True)
+        for name, patterns in (("SQLite", BESIDE_SQLITE), ("PostgreSQL", BESIDE_POSTGRES)):
+            print(f"Run beside {name} alone, no database matters to them: {', '.join(patterns)}", flush=True)
         shutil.copyfileobj(told, sys.stdout)
-    return [run_again(first, arguments, None), run_again(outcome, second, database_url)]
+    return [run_again(first, here, None), run_again(outcome, there, database_url)]
+
+
+def leave_out(patterns: tuple[str, ...]) -> list[str]:
+    """pytest's arguments for it."""
+    return [f"--ignore-glob={ROOT / pattern}" for pattern in patterns]
 
 
 def run_twice(arguments: list[str], database_url: str | None) -> Outcome:
@@ -126,7 +136,8 @@ def run_again(first: Outcome, arguments: list[str], database_url: str | None) ->
     stand as they are.
     """
     missed = first.failed + first.errors
-    if first.code != TESTS_FAILED or not 0 < missed <= RUN_AGAIN_AT_MOST or set(arguments) - set(SECOND_PASS):
+    is_choice = any(not argument.startswith("--ignore-glob=") for argument in arguments)
+    if first.code != TESTS_FAILED or not 0 < missed <= RUN_AGAIN_AT_MOST or is_choice:
         return first
     print(f"Once more, alone: {missed} that failed", flush=True)
     again = run_pytest(["--last-failed", "--last-failed-no-failures=none", "-v", *arguments], database_url)
