@@ -162,6 +162,11 @@ function jump() {
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog || event.target.closest("[data-close]")) dialog.close();
   });
+  // The field has no name: on a page with a field `q` of its own there is one of them.
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    location.assign(`${form.action}?${new URLSearchParams({ q: input.value })}`);
+  });
   input.addEventListener("input", askSoon);
   list.addEventListener("mousedown", (event) => event.preventDefault()); // the field keeps the focus
   list.addEventListener("click", (event) => {

@@ -211,7 +211,17 @@ def test_a_worker_signs_off(tenant: Tenant) -> None:
         while not Worker.objects.filter(name=worker.name).exists():
             assert time.monotonic() < until
             time.sleep(0.01)
-    chores = {"housekeeping", "downloads", "index", "retention", "retry calls", "roll-ups", "statistics", "storage"}
+    chores = {
+        "housekeeping",
+        "bulk",
+        "downloads",
+        "index",
+        "retention",
+        "retry calls",
+        "roll-ups",
+        "statistics",
+        "storage",
+    }
     assert {thread.name for thread in worker.threads} == {"beat", *chores}
     assert not Worker.objects.exists()
     assert not any(thread.is_alive() for thread in worker.threads)
