@@ -97,7 +97,7 @@ def test_support_finds_a_customers_run_on_the_phone_reviews_it_and_takes_the_log
     expect(page.locator("#answer")).to_contain_text("Reviewed")
     page.get_by_role("button", name="Download", exact=True).tap()
     page.wait_for_url("**/downloads/**")
-    link = page.locator("a[href*='/downloads/'][download], td.c-get a").first
+    link = page.locator("#downloads tr").filter(has_text=uid[-8:]).locator("a[download]")
     expect(link).to_be_visible()
     with page.expect_download() as download:
         link.tap()
@@ -144,13 +144,15 @@ def test_find_read_retry_stop_review_download_and_sign_out_without_scripts(
 
     page.get_by_role("button", name="Download", exact=True).click()
 
+    own_file = page.get_by_role("row").filter(has_text=uid[-8:]).get_by_role("link", name="Get file")
+
     def is_made() -> bool:
         page.goto("/downloads/")
-        return page.get_by_role("link", name="Get file").count() > 0
+        return own_file.count() > 0
 
     wait_for(is_made, "the file is made", seconds=30, every=0.5)
     with page.expect_download() as download:
-        page.get_by_role("link", name="Get file").first.click()
+        own_file.click()
     assert "no such day" in download.value.path().read_text()
 
     page.goto(f"/runs/{uid}/")

@@ -73,7 +73,7 @@ def test_the_newest_lines_come_first_and_one_runs_lines_stand_together(client: C
     page = ask(client, q="needle")
     assert hits(page) == ["needle 3", "needle 2", "needle 1"]
     assert page.find("h3")[0].text == f"RunningLate{late.short_uid}"
-    assert len(page.find("h3")) == 2
+    assert len(page.find("article")) == 2
 
 
 def test_each_hit_says_its_level_and_step(client: Client, tenant: Tenant) -> None:
