@@ -25,6 +25,7 @@ def start_due() -> int:
         except DatabaseError:
             raise
         except Exception:
+            # One flow that cannot be started must not keep the others from their time.
             logger.exception("Schedule of %s cannot be read; the others go on.", flow.slug)
             continue
         count += run is not None

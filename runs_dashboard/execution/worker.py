@@ -70,7 +70,7 @@ class EmbeddedWorker:
             except Exception:
                 # The runs that are being executed must not die of one that cannot be claimed.
                 logger.exception("A run could not be claimed; the worker goes on.")
-                time.sleep(1.0)
+                time.sleep(1.0)  # what fails at once would fill the log
         self.end_work()
 
     def begin_work(self) -> None:

@@ -319,6 +319,7 @@ class BulkAction(TenantRow):
         except AWAY:
             raise
         except Exception:
+            # One run whose act breaks must not keep the action from the others: its outcome says so, the log why.
             logger.exception("Bulk action %s: run %s.", self.uuid, run.uid)
             return Outcome.REFUSED, "It went wrong; the product's own log says why.", None
 

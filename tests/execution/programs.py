@@ -14,6 +14,7 @@ from runs_dashboard.execution.process import Outcome, Stop, supervise
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
 # Ignores SIGTERM, has a child in its own session and a daemon (setsid, forked twice) that do so too. Prints all pids.
+# They sleep until the test has them killed; should it fail to, not for ever.
 STUBBORN = """
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
