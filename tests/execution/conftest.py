@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .programs import forget_zombies
+from .web_servers import Handler, Server
 
 if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pytest_django import Settings
@@ -28,3 +31,16 @@ def quick(settings: Settings, tmp_path: Path) -> Settings:
 def no_zombies_of_others() -> None:
     """What another test left behind is not this one's."""
     forget_zombies()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    servers: list[Server] = []
+
+    def start(answer: Callable[[Handler], None], tls: ssl.SSLContext | None = None) -> Server:
+        servers.append(Server(answer, tls))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
