@@ -29,7 +29,7 @@ from runs_dashboard.models.retry_call import BACKOFF
 from runs_dashboard.text.intake import Line
 
 from ..models.runs import ENGINE, make_flow
-from .test_outbound import send, serve  # noqa: F401  # a fixture
+from .web_servers import send
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from runs_dashboard.models import Flow, Tenant
 
-    from .test_outbound import Handler, Server
+    from .web_servers import Handler, Server
 
 SECRET = "the flow's own secret"
 
@@ -79,7 +79,7 @@ def answering(*statuses: int, **headers: str) -> Callable[[Handler], None]:
 
 def test_the_engine_is_asked_and_the_new_run_waits_for_its_reports(
     tenant: Tenant,
-    serve: Callable[..., Server],  # noqa: F811
+    serve: Callable[..., Server],
 ) -> None:
     server = serve(answering(202))
     flow = make_engines_flow(tenant, f"{server.url}/retry?token=hidden", "heartbeat_timeout: 60")
@@ -107,7 +107,7 @@ def test_the_engine_is_asked_and_the_new_run_waits_for_its_reports(
 
 def test_the_engines_whole_log_is_taken_beside_our_own_lines(
     tenant: Tenant,
-    serve: Callable[..., Server],  # noqa: F811
+    serve: Callable[..., Server],
 ) -> None:
     new = report_failed(make_engines_flow(tenant, serve(answering(200)).url)).retry(by=ENGINE)
     assert call_next("w1")
@@ -121,7 +121,7 @@ def test_the_engines_whole_log_is_taken_beside_our_own_lines(
 
 def test_an_engine_that_does_not_answer_well_is_asked_again(
     tenant: Tenant,
-    serve: Callable[..., Server],  # noqa: F811
+    serve: Callable[..., Server],
 ) -> None:
     server = serve(answering(503, 200))
     new = report_failed(make_engines_flow(tenant, server.url)).retry(by=ENGINE)
@@ -139,7 +139,7 @@ def test_an_engine_that_does_not_answer_well_is_asked_again(
 
 def test_after_the_last_time_the_run_fails_and_says_why(
     tenant: Tenant,
-    serve: Callable[..., Server],  # noqa: F811
+    serve: Callable[..., Server],
 ) -> None:
     server = serve(answering(500))
     new = report_failed(make_engines_flow(tenant, server.url)).retry(by=ENGINE)
@@ -161,7 +161,7 @@ def test_after_the_last_time_the_run_fails_and_says_why(
 @pytest.mark.parametrize("status", [307, 400, 404])
 def test_an_answer_that_will_not_change_ends_it_at_once(
     tenant: Tenant,
-    serve: Callable[..., Server],  # noqa: F811
+    serve: Callable[..., Server],
     status: int,
 ) -> None:
     server = serve(answering(status, Location="/elsewhere"))
@@ -176,7 +176,7 @@ def test_an_answer_that_will_not_change_ends_it_at_once(
 
 def test_an_address_that_may_not_be_reached_ends_it_at_once(
     tenant: Tenant,
-    serve: Callable[..., Server],  # noqa: F811
+    serve: Callable[..., Server],
     settings: Settings,
 ) -> None:
     settings.HTTP_ALLOW = ""
@@ -219,7 +219,7 @@ def test_plain_http_goes_to_what_http_allow_names_alone(
 
 def test_a_run_that_was_stopped_meanwhile_is_not_called_for(
     tenant: Tenant,
-    serve: Callable[..., Server],  # noqa: F811
+    serve: Callable[..., Server],
 ) -> None:
     server = serve(answering(200))
     new = report_failed(make_engines_flow(tenant, server.url)).retry(by=ENGINE)
@@ -258,7 +258,7 @@ def test_a_call_whose_worker_was_lost_is_made_by_another_one(tenant: Tenant) -> 
 
 def test_a_worker_that_drains_gives_the_call_back(
     tenant: Tenant,
-    serve: Callable[..., Server],  # noqa: F811
+    serve: Callable[..., Server],
 ) -> None:
     server = serve(answering(200))
     new = report_failed(make_engines_flow(tenant, server.url)).retry(by=ENGINE)
