@@ -5,6 +5,7 @@ Who gives something else is told what would be right (a ValidationError).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Any
 
@@ -15,6 +16,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
+from .models import Status
 from .text.intake import clean
 from .text.periods import is_period, read_period
 from .text.run_query import split_pair
@@ -160,6 +162,37 @@ class PairField(TextField):
 
 class PairFilter(django_filters.Filter):
     field_class = PairField
+
+
+@dataclass(frozen=True)
+class StepKind:
+    """Steps of a component, of one status where it is said."""
+
+    component: str
+    status: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.component}={self.status}" if self.status else self.component
+
+
+class StepKindField(TextField):
+    """A component, or a component and how its step stands: `http=failed`."""
+
+    def clean(self, value: Any) -> StepKind | None:
+        text = super().clean(value)
+        component, sign, status = (part.strip() for part in text.rpartition("="))
+        if not sign:
+            return StepKind(status) if status else None
+        if status not in Status.values or not component:
+            raise ValidationError(f"Behind a component's = stands one of {', '.join(Status.values)}.")
+        return StepKind(component, status)
+
+
+class StepKindFilter(django_filters.Filter):
+    field_class = StepKindField
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, max_length=255, **kwargs)
 
 
 class BooleanField(forms.NullBooleanField):

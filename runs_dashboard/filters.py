@@ -7,7 +7,7 @@ Every name here is a name in the address of a page (`?status=failed`) and, as `n
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import django_filters
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
@@ -21,11 +21,13 @@ from .filter_fields import (
     ManyFilter,
     MomentFilter,
     PairFilter,
+    StepKindFilter,
     TextFilter,
     is_uuid,
     split_words,
 )
 from .models import (
+    NO_COMPONENT,
     NO_ERROR,
     UNRESOLVED,
     BulkResult,
@@ -39,6 +41,10 @@ from .models import (
     Trigger,
     User,
 )
+
+if TYPE_CHECKING:
+    from .filter_fields import StepKind
+    from .models.run_set import RunQuerySet
 
 FEW_RUNS = 2_000  # that have a tag or a pair: fewer are looked up, more are met on the way through the list
 UID_MAX = 255  # characters
@@ -57,6 +63,7 @@ class RunFilter(django_filters.FilterSet):
     tag = PairFilter(method="with_tag", label="Tag")
     tracked = PairFilter(method="with_tracked", label="Tracked data")
     environment = TextFilter(method="in_environment", label="Environment")
+    component = StepKindFilter(method="with_component", label="Component")
     started_after = MomentFilter(method="from_moment", label="Started after")
     started_before = MomentFilter(method="to_moment", label="Started before")
     started_on = MomentFilter(method="on_day", label="Started on")
@@ -124,6 +131,9 @@ class RunFilter(django_filters.FilterSet):
         versions = EnvironmentVersion.objects.of(self.tenant)
         named = Q(environment__uuid=value) if is_uuid(value) else Q(environment__name=value)
         return list(versions.filter(named).values_list("pk", flat=True))
+
+    def with_component(self, rows: RunQuerySet, name: str, value: StepKind) -> QuerySet:
+        return rows.with_step(self.tenant, "" if value.component == NO_COMPONENT else value.component, value.status)
 
     def with_tag(self, rows: QuerySet, name: str, value: list[tuple[str, str | None]]) -> QuerySet:
         return self._with_pairs(rows, RunTag, value)

@@ -44,6 +44,7 @@ FILTERS = tuple(
         ("error", "text", "Failed with this kind of error, a `fingerprint` of /failures; none: without a text.", ()),
         ("pinned", "flag", "true or false: retention leaves it alone.", ()),
         ("environment", "text", "The environment's name.", ()),
+        ("component", "text", "With a step of this component, or of it and a status: http=failed.", ()),
         ("duration_over", "length", "Took longer, or has run longer by now: 90s, 5m, 2h.", ()),
         ("duration_under", "length", "Took less: 90s, 5m, 2h.", ()),
         ("level", "words", "With lines of this level; several with commas.", tuple(word for word, _ in LEVELS)),

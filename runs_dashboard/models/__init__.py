@@ -34,7 +34,7 @@ from .rollup import RollupCell, RollupChange, RollupState
 from .run import Run, Trigger, UidTaken, make_uid
 from .run_set import UNRESOLVED
 from .statistics import keep_statistics, refresh_statistics
-from .step import Step
+from .step import NO_COMPONENT, Step
 from .storage import StoredDay, count_day, count_storage
 from .tenant import Counted, Tenant, TenantRequired
 from .tracked import EndUser, LogMetadata, Payload, RunTag, TrackedData, first_pairs
@@ -48,6 +48,7 @@ __all__ = [
     "FINAL",
     "LIVE",
     "LOG_DISPLAY",
+    "NO_COMPONENT",
     "NO_ERROR",
     "REAPER",
     "SCHEDULER",

@@ -16,7 +16,7 @@ from django.db import models
 
 from .histogram import Histogram, add, bucket_of, decode
 from .lifecycle import Status
-from .tenant import Tenant, TenantRow
+from .tenant import Tenant, TenantQuerySet, TenantRow, tenant_managers
 
 HOUR, DAY, WEEK = 1, 24, 168  # levels of cells, in hours; days and weeks begin at midnight UTC, weeks on Thursdays
 LEVELS = (HOUR, DAY, WEEK)
@@ -54,6 +54,13 @@ class RollupChange(TenantRow):
         return f"{self.sign:+} {self.status}"
 
 
+class RollupCellQuerySet(TenantQuerySet):
+    def components(self) -> models.QuerySet:
+        """The names of the components that steps have or had."""
+        cells = self.filter(by=RollupCell.By.COMPONENT, flow=0, level=WEEK)
+        return cells.order_by("key").values_list("key", flat=True).distinct()
+
+
 class RollupCell(TenantRow):
     """Counts and durations of one hour, day or week.
 
@@ -82,6 +89,8 @@ class RollupCell(TenantRow):
     took_ms = models.BigIntegerField(default=0, editable=False, help_text="Sum over those that succeeded.")
     took = models.TextField(default="{}", editable=False, help_text="How many fell into each bucket.")
     waited = models.TextField(default="{}", editable=False)
+
+    objects, across_tenants = tenant_managers(RollupCellQuerySet)
 
     class Meta(TenantRow.Meta):
         verbose_name = "roll-up"

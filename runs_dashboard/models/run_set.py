@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any, Self
 from django.db import models
 
 from .counting import CountQuerySet
+from .flow import Flow
 from .lease import LeaseQuerySet
 from .lifecycle import FINAL, LIVE, Status
+from .rollup import WEEK, RollupCell, RollupChange
+from .step import Step
 from .working import WorkQuerySet
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from .tenant import Tenant
 
 LIST_FIELDS = (
     *(
@@ -66,6 +71,29 @@ class RunQuerySet(WorkQuerySet, LeaseQuerySet, CountQuerySet):
 
     def unresolved(self) -> Self:
         return self.filter(UNRESOLVED)
+
+    def with_step(self, tenant: Tenant, component: str, status: str = "") -> Self:
+        """Those with a step of this component, and of this status where one is given.
+
+        The roll-ups know which flows have such steps: runs of others are not looked at.
+        """
+        cells = RollupCell.across_tenants.filter(
+            tenant_id=models.OuterRef("tenant_id"),
+            by=RollupCell.By.COMPONENT,
+            flow=models.OuterRef("pk"),
+            level=WEEK,
+            key=component,
+        )
+        waiting = RollupChange.objects.of(tenant).filter(component=component).order_by()
+        steps = Step.across_tenants.filter(run=models.OuterRef("pk"), component=component)
+        if status:
+            cells, waiting = cells.filter(**{f"{status}__gt": 0}), waiting.filter(status=status)
+            steps = steps.filter(status=status)
+        flows = {
+            *Flow.objects.of(tenant).filter(models.Exists(cells)).values_list("pk", flat=True),
+            *waiting.values_list("flow_id", flat=True).distinct(),
+        }
+        return self.filter(models.Exists(steps), flow_id__in=flows)
 
     def for_list(self) -> Self:
         """What a list shows, newest first: neither arguments nor outputs are read."""

@@ -15,6 +15,8 @@ from .tenant import TenantRow
 if TYPE_CHECKING:
     from .run import Run
 
+NO_COMPONENT = "none"  # names the steps whose engine did not say what kind they are
+
 
 class Step(TenantRow):
     """One attempt of one step of one run. `slug` is the step's id in its flow; `component` says what kind it is."""

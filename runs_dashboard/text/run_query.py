@@ -50,6 +50,7 @@ QUALIFIERS = (
     Qualifier("since", "name", "by their start, or their making while they wait", "since:2026-11-20T00:00Z", "since"),
     Qualifier("until", "name", "the same, before a time", "until:2026-11-22T00:00Z", "until"),
     Qualifier("duration", "length", "how long it took, or has taken by now", "duration:>5m", aliases=("took",)),
+    Qualifier("component", "name", "with such a step, or one that ended so", "component:http=failed", "component"),
     Qualifier("level", "words", "lines of this level in its log", "level:error", "level"),
     Qualifier("warnings", "flag", "with or without warnings", "warnings:yes", "has_warnings"),
     Qualifier("reviewed", "flag", "looked at by somebody", "reviewed:no", "reviewed"),

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ..models import Figures, Flow, User, look
+from ..models import NO_COMPONENT, Figures, Flow, User, look
 from ..models.insights import Span
 from ..models.rollup import moment_of
 from .period import Period, read_preset
@@ -32,7 +32,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Links:
-    """Addresses of the run list: exactly the runs that a figure counts."""
+    """Addresses of the run list: exactly the runs that a figure counts, or those whose steps it counts."""
 
     flow: str = ""
 
@@ -50,7 +50,7 @@ def write(hour: int) -> str:
 
 @dataclass
 class Row:
-    """A user, a flow or a component. query: what limits the list to its runs; none for components, which have steps."""
+    """A user, a flow or a component. query: what limits the list to its runs, or to those with a step of it."""
 
     key: str
     name: str
@@ -215,7 +215,7 @@ def name_rows(tenant: Tenant, kind: str, rows: Iterable[Row]) -> None:
         names = {str(user.pk): (user.display_name, user.username, {"user": str(user.pk)}) for user in users}
         names[""] = ("Nobody", "schedules, engines, sub-runs", {"user": "0"})
     else:
-        names = {row.key: (row.key or "Not said", "", {}) for row in rows}
+        names = {row.key: (row.key or "Not said", "", {"component": row.key or NO_COMPONENT}) for row in rows}
     for row in rows:
         row.name, row.sub, row.query = names.get(row.key, (row.key, "", {}))
 
@@ -223,8 +223,12 @@ def name_rows(tenant: Tenant, kind: str, rows: Iterable[Row]) -> None:
 def _link(rows: Iterable[Row], period: Period, flow: Flow | None) -> None:
     links = Links(flow.slug if flow else "")
     for row in rows:
-        if row.query:
-            row.links = {kind: links.to(period.span, kind, **row.query) for kind in ("runs", "succeeded", "failed")}
+        for kind in ("runs", "succeeded", "failed"):
+            if component := row.query.get("component"):  # its figures are of steps: a run may well do without one
+                of_kind = component if kind == "runs" else f"{component}={KINDS[kind]}"
+                row.links[kind] = links.to(period.span, component=of_kind)
+            elif row.query:
+                row.links[kind] = links.to(period.span, kind, **row.query)
 
 
 def figures_of(tenant: Tenant, flows: Iterable[Flow]) -> dict[int, Figures]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.core.cache import cache
 
-from ..models import Environment, Flow, Membership, Status, Trigger
+from ..models import NO_COMPONENT, Environment, Flow, Membership, RollupCell, Status, Trigger
 
 if TYPE_CHECKING:
     from ..models import Tenant
@@ -16,7 +16,8 @@ CHOICES_LIMIT = 500
 KEEP_SECONDS = 10
 FIELDS = (
     *("status", "flow", "trigger", "user", "environment", "tag", "tracked", "started_after", "started_before"),
-    *("duration_over", "duration_under", "level", "has_warnings", "reviewed", "retried", "unresolved", "pinned"),
+    *("duration_over", "duration_under", "component", "level", "has_warnings", "reviewed", "retried"),
+    *("unresolved", "pinned"),
 )
 LEFT_OUT = (
     ("not_status", "Status"),
@@ -59,17 +60,19 @@ class QuestionForm:
 
 
 def find_choices(tenant: Tenant) -> dict[str, list]:
-    """The tenant's flows (id and name), environments and people, looked up once in a while."""
+    """The tenant's flows (id and name), environments, people and components, looked up once in a while."""
     key = f"question-choices:{tenant.pk}"
     kept: dict[str, list] | None = cache.get(key)
     if kept is None:
         flows = Flow.objects.of(tenant).order_by("name").values_list("slug", "name")
         environments = Environment.objects.of(tenant).order_by("name").values_list("name", flat=True)
         people = Membership.objects.of(tenant).order_by("user__username").values_list("user__username", flat=True)
+        components = RollupCell.objects.of(tenant).components()
         kept = {
             "flows": list(flows[:CHOICES_LIMIT]),
             "environments": list(environments[:CHOICES_LIMIT]),
             "people": list(people[:CHOICES_LIMIT]),
+            "components": [name or NO_COMPONENT for name in components[:CHOICES_LIMIT]],
         }
         cache.set(key, kept, KEEP_SECONDS)
     return kept

@@ -86,7 +86,14 @@ def _values(tenant: Tenant, qualifier: Qualifier, typed: str) -> Suggestions:
             return [(before + comma + quote(value), about) for value, about in known]
     if qualifier.word == "env":
         return [(quote(name), "") for name in find_choices(tenant)["environments"] if start in name.lower()]
-    return []
+    return _components(tenant, typed) if qualifier.word == "component" else []
+
+
+def _components(tenant: Tenant, typed: str) -> Suggestions:
+    component, sign, status = typed.rpartition("=")
+    if sign:
+        return [(quote(f"{component}={one}"), "") for one in Status.values if one.startswith(status.lower())]
+    return [(quote(name), "") for name in find_choices(tenant)["components"] if typed.lower() in name.lower()]
 
 
 def _words(tenant: Tenant, word: str, start: str) -> Suggestions:

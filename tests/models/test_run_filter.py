@@ -10,7 +10,7 @@ from django.db import connection
 from django.http import QueryDict
 
 from runs_dashboard.filters import RunFilter
-from runs_dashboard.models import Environment, Run, Status
+from runs_dashboard.models import Environment, Flow, Report, Run, Status, StepReport, fold_all
 from runs_dashboard.text.fingerprint import fingerprint
 
 from .runs import ENGINE, actor, claim, make_flow, make_run
@@ -131,6 +131,34 @@ def test_what_is_unresolved_and_what_failed_alike_is_found(tenant: Tenant) -> No
         "error=nonsense": set(),
     }
     assert {query: found(tenant, query) for query in cases} == cases
+
+
+@pytest.mark.parametrize("is_folded", [False, True])
+def test_runs_are_found_by_the_component_of_a_step(tenant: Tenant, *, is_folded: bool) -> None:
+    make_run(make_flow(tenant), Status.SUCCEEDED, uid="commands")
+    make_run(make_flow(tenant), uid="not begun")
+    engine = Flow.named("engine", tenant=tenant, by=ENGINE)
+    for uid, component, phase in (("s3", "aws:s3", "failed"), ("unsaid", "", "succeeded")):
+        steps = [StepReport("copy", component=component, phase=phase)]
+        Run.report_new(flow=engine, uid=uid, by=ENGINE, report=Report(phase=phase, steps=steps))
+    if is_folded:
+        fold_all()
+    cases: dict[str, set[str]] = {
+        "component=command": {"commands"},
+        "component=command=succeeded": {"commands"},
+        "component=command=failed": set(),
+        "component=aws:s3": {"s3"},
+        "component=aws:s3=failed": {"s3"},
+        "component=aws:s3&flow=orders": set(),
+        "component=none": {"unsaid"},
+        "component=nothing": set(),
+    }
+    assert {query: found(tenant, query) for query in cases} == cases
+
+
+@pytest.mark.parametrize("value", ["http=", "http=lost", "=failed"])
+def test_a_step_has_one_of_the_known_statuses(tenant: Tenant, value: str) -> None:
+    assert "succeeded" in str(ask(tenant, f"component={value}").errors["component"])
 
 
 def test_the_end_of_an_id_finds_its_run(tenant: Tenant) -> None:

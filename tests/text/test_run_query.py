@@ -30,6 +30,8 @@ ASKED = [
     ("duration:1m..5m", [("duration_over", "1m"), ("duration_under", "5m")]),
     ("reviewed:no -retried:yes warnings:TRUE", [("has_warnings", "true"), ("reviewed", "false"), ("retried", "false")]),
     ("level:error", [("level", "error")]),
+    ("component:http=failed", [("component", "http=failed")]),
+    ("component:aws:s3", [("component", "aws:s3")]),
     ("boom 4711", [("search", "boom 4711")]),
     ('"status:failed"', [("search", "status:failed")]),
     ("https://shop.example/a:b", [("search", "https://shop.example/a:b")]),

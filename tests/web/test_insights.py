@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from runs_dashboard.filters import RunFilter
-from runs_dashboard.models import Actor, Flow, Report, Run, Status, fold_all
+from runs_dashboard.models import Actor, Flow, Report, Run, Status, Step, fold_all
 from runs_dashboard.web.charts import draw_durations, draw_outcomes
 from runs_dashboard.web.period import read_period
 from runs_dashboard.web.words import say_part
@@ -100,12 +100,34 @@ def test_every_number_leads_to_exactly_so_many_runs(
         page = Page(client.get(f"/insights/?{asked}{look}"))
         for element in page.find("a"):
             link = element.attrs.get("href", "")
-            if link.startswith("/runs/?"):
+            if link.startswith("/runs/?") and "component=" not in link:
                 said = element.text
                 if number := COUNT.match(said):
                     assert count_behind(tenant, link) == int(number[1].replace(",", "")), (said, link)
                     checked += 1
     assert checked > 10
+
+
+@pytest.mark.parametrize("is_folded", [False, True])
+def test_a_component_leads_to_the_runs_that_have_such_steps(client: Client, tenant: Tenant, *, is_folded: bool) -> None:
+    make_run(make_flow(tenant), Status.SUCCEEDED)
+    calls = make_flow(tenant, "calls", steps='  - {id: ask, component: http, with: {url: "https://shop.example/"}}\n')
+    make_run(calls, Status.SUCCEEDED)
+    for _ in range(2):
+        run = claim(calls.start({}, trigger="manual", by=ENGINE))
+        for attempt in (1, 2):
+            Step.begin(run, run.version.parsed.steps[0], position=0, attempt=attempt).end(Status.FAILED, error="no")
+        run.finish(Status.FAILED, token=run.token, error="no")
+    if is_folded:
+        fold_all()
+
+    links = [e.attrs["href"] for e in Page(client.get("/insights/")).find("a") if "component=" in e.attrs["href"]]
+
+    assert {link.partition("since")[0]: count_behind(tenant, link) for link in links} == {
+        "/runs/?component=http&": 3,
+        "/runs/?component=http%3Dfailed&": 2,
+        "/runs/?component=command&": 1,
+    }
 
 
 @pytest.mark.parametrize("kind", ["flow", "user", "component"])

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runs_dashboard.models import Actor, Environment, RunTag, TrackedData
+from runs_dashboard.models import Actor, Environment, RunTag, Status, TrackedData, fold_all
 from runs_dashboard.models.tracked import HOPS
 from runs_dashboard.text.run_query import QUALIFIERS, parse
 from runs_dashboard.web import suggesting
@@ -33,7 +33,8 @@ def known(tenant: Tenant, other_tenant: Tenant, ada: User, oli: User) -> Tenant:
         tags={"team": "light blue", "shop": "eu"},
         tracked=[("order_id", "4711"), ("order_id", "4712"), ("customer", "c1")],
     )
-    make_flow(tenant, "nightly-orders")
+    make_run(make_flow(tenant, "nightly-orders"), Status.SUCCEEDED)
+    fold_all()
     Environment.objects.of(tenant).create(name="production").publish({}, by=Actor(user=ada))
     make_run(make_flow(other_tenant, "orders-of-others"), tracked=[("order_secret", "1")])
     return tenant
@@ -61,6 +62,8 @@ def known(tenant: Tenant, other_tenant: Tenant, ada: User, oli: User) -> Tenant:
         ("reviewed:", ["reviewed:yes", "reviewed:no"]),
         ("level:", ["level:error", "level:warning"]),
         ("parent:", []),
+        ("component:com", ["component:command"]),
+        ("component:command=f", ["component:command=failed"]),
     ],
 )
 def test_a_word_may_become(known: Tenant, token: str, texts: list[str]) -> None:
@@ -127,5 +130,6 @@ def test_no_word_breaks_it(token: str) -> None:
     rows: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(suggesting, "_known", lambda *asked: rows)
-        patch.setattr(suggesting, "find_choices", lambda tenant: {"flows": [], "environments": [], "people": []})
+        kinds = ("flows", "environments", "people", "components")
+        patch.setattr(suggesting, "find_choices", lambda tenant: dict.fromkeys(kinds, rows))
         assert isinstance(suggest(unknown, token), list)
