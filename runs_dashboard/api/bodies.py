@@ -70,8 +70,8 @@ class EmptyBody(msgspec.Struct, forbid_unknown_fields=True):
 class BulkBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """`filter`: the names of the run list without their brackets, a value or several; or `runs`: ids.
 
-    `start_at` and `per_second` are a retry's. `at_most`: refused where more runs match. `dry_run`: says what would be
-    done, and does nothing.
+    `start_at`, `version`, `environment`, `args` (inputs that every retry gets, the others stay) and `per_second` are a
+    retry's. `at_most`: refused where more runs match. `dry_run`: says what would be done, and does nothing.
     """
 
     action: Literal["retry", "stop", "review"]
@@ -84,6 +84,9 @@ class BulkBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         | None
     ) = None
     start_at: Literal["start", "failed"] = "start"
+    version: Literal["same", "newest"] = "same"
+    environment: Literal["same", "newest"] = "same"
+    args: dict[str, Any] = {}
     per_second: Annotated[int, msgspec.Meta(ge=1, le=MOST_PER_SECOND)] = USUAL_PER_SECOND
     at_most: Annotated[int, msgspec.Meta(ge=0, le=MOST_RUNS)] = MOST_RUNS
     dry_run: bool = False

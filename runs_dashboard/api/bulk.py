@@ -11,7 +11,7 @@ from rest_framework.exceptions import PermissionDenied
 
 from ..filter_fields import is_uuid
 from ..filters import API_NAMES
-from ..models import BulkAction, BulkResult, Outcome, Role, once, preview
+from ..models import BulkAction, BulkResult, BulkRetry, Outcome, Role, once, preview
 from ..models.bulk_action import MOST_RUNS
 from .bodies import BulkBody, EmptyBody
 from .cursors import Page, seal, unseal
@@ -44,6 +44,9 @@ class BulkShape(msgspec.Struct):
     filter: dict[str, list[str]] | None
     query: str | None
     start_at: str | None
+    version: Literal["same", "newest"] | None
+    environment: Literal["same", "newest"] | None
+    args: dict[str, Any] | None
     per_second: int | None
     total: int
     waiting: int
@@ -154,7 +157,9 @@ class BulkActionsView(BulkView):
                     runs=runs,
                     uids=body.runs or (),
                     pairs=_pairs(body.filter or {}),
-                    start_at=body.start_at,
+                    how=BulkRetry(
+                        body.start_at, body.version == "newest", body.environment == "newest", dict(body.args)
+                    ),
                     per_second=body.per_second if body.action == "retry" else None,
                     at_most=body.at_most,
                 )
@@ -256,6 +261,9 @@ def show(action: BulkAction) -> BulkShape:
         filter=dict(asked) or None,
         query=action.query or None,
         start_at=action.start_at or None,
+        version=_say_newest(action, action.is_newest),
+        environment=_say_newest(action, action.is_newest_environment),
+        args=action.changes or None,
         per_second=action.per_second,
         total=action.total,
         waiting=action.left,
@@ -270,6 +278,10 @@ def show(action: BulkAction) -> BulkShape:
         abort_requested_at=iso(action.abort_requested_at),
         abort_requested_by=action.abort_requested_by or None,
     )
+
+
+def _say_newest(action: BulkAction, is_newest: bool) -> Literal["same", "newest"] | None:
+    return None if action.action != BulkAction.Act.RETRY else "newest" if is_newest else "same"
 
 
 def show_result(result: BulkResult) -> ResultShape:

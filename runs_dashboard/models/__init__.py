@@ -2,6 +2,7 @@
 
 from .audit import REAPER, SCHEDULER, WORKER, Actor, AuditEntry, Machine
 from .bulk_action import BulkAction, BulkRefused
+from .bulk_acts import BulkRetry
 from .bulk_preview import BulkPreview, preview
 from .bulk_result import BulkResult, Outcome
 from .counting import HasPair
@@ -61,6 +62,7 @@ __all__ = [
     "BulkPreview",
     "BulkRefused",
     "BulkResult",
+    "BulkRetry",
     "Counted",
     "Download",
     "EndUser",

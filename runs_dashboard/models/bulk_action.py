@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,6 +20,7 @@ from ..definition.inputs import InputError
 from ..text.clean import clean
 from ..text.run_query import tidy, write
 from .audit import Actor, AuditEntry
+from .bulk_acts import ACTS, BulkRetry
 from .bulk_result import BulkResult, Outcome
 from .flow import FlowDisabled
 from .lifecycle import StatusConflict, measure_ms
@@ -99,6 +101,9 @@ class BulkAction(TenantRow):
     pairs = models.JSONField(default=list, blank=True)
     query = models.TextField(blank=True, help_text="The filter as one types it.")
     start_at = models.CharField(max_length=8, blank=True, help_text="Of a retry: start, or failed where possible.")
+    is_newest = models.BooleanField(default=False, help_text="Of a retry: in the newest version of the flow.")
+    is_newest_environment = models.BooleanField(default=False, help_text="And in the environment's newest.")
+    changes = models.JSONField(default=dict, blank=True, help_text="Inputs that every retry gets.")
     per_second = models.PositiveSmallIntegerField(null=True, blank=True)
     total = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)
@@ -148,6 +153,10 @@ class BulkAction(TenantRow):
         return self.status in self.OPEN
 
     @property
+    def how(self) -> BulkRetry:
+        return BulkRetry(self.start_at, self.is_newest, self.is_newest_environment, self.changes)
+
+    @property
     def acted(self) -> int:
         """Runs that have an outcome."""
         return self.done + self.refused + self.skipped
@@ -191,7 +200,7 @@ class BulkAction(TenantRow):
         runs: RunQuerySet | None = None,
         uids: Sequence[str] = (),
         pairs: Iterable[tuple[str, str]] = (),
-        start_at: str = "failed",
+        how: BulkRetry | None = None,
         per_second: int | None = None,
         at_most: int = MOST_RUNS,
         is_watched: bool = False,
@@ -199,8 +208,9 @@ class BulkAction(TenantRow):
         """A new action on these runs, as they are now. Nothing that matches later belongs to it.
 
         runs: of the tenant, filtered by `pairs`; or uids: ids that were ticked or sent, of which one that is nobody's
-        or another tenant's is refused alone. at_most: how many the asker has agreed to; is_watched: `work_now` follows.
-        Raises BulkRefused.
+        or another tenant's is refused alone. how: of a retry; at_most: how many the asker has agreed to; is_watched:
+        `work_now` follows.
+        Raises BulkRefused, and InputError for changes that are no JSON.
         """
         if runs is None:
             rows = _find(tenant, list(dict.fromkeys(uids)))
@@ -217,13 +227,14 @@ class BulkAction(TenantRow):
         asked = tidy(pairs)
         missing = sum(pk is None for pk, _ in rows)
         is_retry = act == cls.Act.RETRY
+        wish = (how or BulkRetry()).check() if is_retry else BulkRetry(start_at="")
         with transaction.atomic():
             action = cls.across_tenants.create(
                 tenant=tenant,
                 action=cls.Act(act),
                 pairs=[list(pair) for pair in asked],
                 query=write(asked),
-                start_at=start_at if is_retry else "",
+                **asdict(wish),
                 per_second=min(per_second or USUAL_PER_SECOND, MOST_PER_SECOND) if is_retry else per_second,
                 total=len(rows),
                 refused=missing,
@@ -235,7 +246,13 @@ class BulkAction(TenantRow):
                 next_at=now + IN_HAND if is_watched else now,
             )
             BulkResult.take(action, rows, why_not=NO_RUN)
-            AuditEntry.record(f"bulk.{act}", action, by=by, query=action.query, total=action.total)
+            told: dict[str, Any] = {
+                "version": "newest" if wish.is_newest else "",
+                "environment": "newest" if wish.is_newest_environment else "",
+                "changed_inputs": sorted(wish.changes),
+            }
+            told = {name: value for name, value in told.items() if value}
+            AuditEntry.record(f"bulk.{act}", action, by=by, query=action.query, total=action.total, **told)
             if not action.left:
                 action._end(cls.Status.DONE, now)
         return action
@@ -313,7 +330,7 @@ class BulkAction(TenantRow):
             return Outcome.REFUSED, "The run was deleted.", None
         try:
             with transaction.atomic():
-                return _ACTS[self.action](run, by, self.start_at)
+                return ACTS[self.action](run, by, self.how)
         except (StatusConflict, FlowDisabled, InputError) as error:
             return Outcome.REFUSED, str(error), None
         except AWAY:
@@ -352,27 +369,3 @@ def _find(tenant: Tenant, uids: list[str]) -> list[tuple[int | None, str]]:
         rows = Run.objects.of(tenant).filter(uid__in=uids[place : place + SOME], removing_at=None)
         known.update(rows.values_list("uid", "pk"))
     return [(known.get(uid), uid) for uid in uids]
-
-
-def _retry(run: Run, by: Actor, start_at: str) -> Outcomes:
-    if run.is_retried:
-        return Outcome.REFUSED, "It was retried already.", None
-    is_part = start_at == "failed" and run.status != "succeeded" and bool(run.plan_retry(start_at="failed").kept)
-    return Outcome.DONE, "", run.retry(by=by, start_at="failed" if is_part else "start")
-
-
-def _stop(run: Run, by: Actor, start_at: str) -> Outcomes:
-    if run.is_stopping:
-        return Outcome.SKIPPED, "Its stop was asked for already.", None
-    run.request_stop(by=by, reason="stopped with others from the list")
-    return Outcome.DONE, "", None
-
-
-def _review(run: Run, by: Actor, start_at: str) -> Outcomes:
-    if run.reviewed_at is not None:
-        return Outcome.SKIPPED, "It was reviewed already.", None
-    run.review(by=by)
-    return Outcome.DONE, "", None
-
-
-_ACTS = {"retry": _retry, "stop": _stop, "review": _review}

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.utils.text import Truncator
+
 from ..models import BulkAction, Outcome
+from .fields import as_text
 from .run_question import say
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ OUTCOMES = {
     "refused": Look("warning", "s-warning", "Refused"),
     "skipped": Look("stopped", "s-skipped", "Skipped"),
 }
+VALUE_SHOWN = 60  # characters of a changed input
 SEGMENTS = ("done", "refused", "skipped")  # of the bar, from its beginning
 
 
@@ -62,6 +66,12 @@ class ShownAction:
     @property
     def title(self) -> str:
         return f"{VERBS[self.action.action]} {say_runs(self.action.total)}"
+
+    @property
+    def changes(self) -> list[tuple[str, str]]:
+        """Name and value of each input that all retries get, as short as a sentence takes them."""
+        said = {name: " ".join(as_text(value).split()) or "nothing" for name, value in self.action.changes.items()}
+        return [(name, Truncator(text).chars(VALUE_SHOWN)) for name, text in said.items()]
 
     @property
     def heading(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.utils import timezone
@@ -11,6 +11,7 @@ from django.utils.http import urlencode
 
 from ..models import ErrorGroup, Run
 from ..models.rollup import hour_of
+from .keyset import EPOCH, MICROSECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,8 +31,6 @@ UNRESOLVED_LIMIT = 999  # runs, beside the word Inbox
 TEXT_SHOWN, LINES_SHOWN = 240, 3  # of an error; the rest folds
 BAR_HOURS, BARS = 6, 28  # a week
 HEIGHT, LEAST_HEIGHT = 30, 4  # a single failure is still seen
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)

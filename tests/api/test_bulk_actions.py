@@ -61,6 +61,25 @@ def test_everything_that_matches_is_acted_on_in_the_background(api: Caller, tena
     assert [item["id"] for item in api.get(BULK).json()["items"]] == [made["id"]]
 
 
+def test_retries_take_what_a_single_one_takes(api: Caller, tenant: Tenant) -> None:
+    make_failed(tenant, 2)
+    made = ask(api, {**FAILED, "version": "newest", "environment": "newest", "args": {"day": "2026-11-22"}})
+    assert {name: made[name] for name in ("start_at", "version", "environment", "args")} == {
+        "start_at": "start",
+        "version": "newest",
+        "environment": "newest",
+        "args": {"day": "2026-11-22"},
+    }
+    action = work_off(BulkAction.across_tenants.get())
+    assert [result.new_run.args for result in action.results.all() if result.new_run] == [{"day": "2026-11-22"}] * 2
+    reviewed = ask(api, {**FAILED, "action": "review"})
+    assert (reviewed["start_at"], reviewed["version"], reviewed["environment"], reviewed["args"]) == (None,) * 4
+    deep: Any = 1
+    for _ in range(50):
+        deep = [deep]
+    assert problem(api.post(BULK, {**FAILED, "args": {"day": deep}}))[0] == 422
+
+
 def test_the_filters_are_those_of_the_run_list(api: Caller, zoo: dict[str, Run]) -> None:
     for asked, query in (
         ({"flow_id": "billing"}, "filter[flow_id]=billing"),

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from runs_dashboard.models import Tenant, User
 
 PREVIEW = "/bulk/new/?act=retry&status=failed"
+INPUTS = """inputs:
+  day: {type: string, format: date, required: true}
+  level: {type: integer, default: 2}
+  dry: {type: boolean}"""
 
 
 @pytest.fixture
@@ -63,6 +67,69 @@ def test_what_the_preview_counted_is_what_is_done(client: Client, tenant: Tenant
     assert (action.created_by, action.query, action.pairs) == (oli, "status:failed", [["status", "failed"]])
     entry = AuditEntry.objects.of(tenant).get(action="bulk.retry")
     assert (entry.actor, entry.object_id, entry.detail) == (oli, action.uid, {"query": "status:failed", "total": 5})
+
+
+def make_dated(tenant: Tenant, oli: User) -> None:
+    """Two failed runs of a flow with inputs, which has a newer version."""
+    old = make_flow(tenant, "dated", extra=INPUTS)
+    for day in (1, 2):
+        old.start({"day": f"2026-11-0{day}", "level": 1}, trigger="manual", by=actor(oli))
+    Run.objects.of(tenant).update(status=Status.FAILED, finished_at=timezone.now())
+    make_flow(tenant, "dated", extra=INPUTS, steps="  - {id: only, component: command, with: {run: [echo, only]}}\n")
+
+
+def test_all_are_retried_with_changed_inputs_in_the_newest_version(client: Client, tenant: Tenant, oli: User) -> None:
+    make_dated(tenant, oli)
+    page = Page(client.get(PREVIEW))
+    assert "2 of 2 ran an older one" in page.text
+    assert "Environment" not in [e.text for e in page.find("legend")], "they ran in none"
+    names = [e.attrs["name"] for kind in ("input", "select", "textarea") for e in page.find(kind) if "name" in e.attrs]
+    assert {"input.day", "input.level", "input.dry", "args", "of"} <= set(names)
+    assert all(e.attrs.get("value") == "" for e in page.find("input") if e.attrs.get("name", "").startswith("input."))
+    form = {**form_of(page), "version": "newest", "input.day": "", "input.level": "3", "input.dry": "off"}
+
+    answer = client.post("/bulk/new/", {**form, "args": '{"note": "by hand"}'})
+
+    action = BulkAction.across_tenants.get()
+    assert (action.is_newest, action.changes) == (True, {"note": "by hand", "level": 3, "dry": False})
+    new = [result.new_run for result in work_off(action).results.order_by("id")]
+    more = {"level": 3, "dry": False, "note": "by hand"}
+    assert [run.args for run in new if run] == [{"day": f"2026-11-0{day}", **more} for day in (1, 2)]
+    assert {run.version.number for run in new if run} == {2}
+    said = Page(client.get(answer["Location"])).text
+    assert "in the newest version of its flow" in said
+    assert "level = 3" in said
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ({"input.level": "high"}, "not a whole number"),
+        ({"input.day": "tomorrow"}, "not a date"),
+        ({"args": "{"}, "not JSON"),
+        ({"args": "[1]"}, "not a JSON object"),
+    ],
+)
+def test_a_change_that_cannot_be_read_is_told_beside_its_field(
+    client: Client, tenant: Tenant, oli: User, sent: dict[str, str], said: str
+) -> None:
+    make_dated(tenant, oli)
+    response = client.post("/bulk/new/", {**form_of(Page(client.get(PREVIEW))), "version": "newest", **sent})
+    page = Page(response)
+    assert (response.status_code, BulkAction.across_tenants.exists()) == (422, False)
+    assert said in page.one("p", class_="bad").text
+    (value,) = sent.values()
+    assert value in page.source.replace("&quot;", '"')
+    assert page.one("input", name="version", value="newest").attrs.get("checked") is not None
+
+
+def test_runs_of_several_flows_have_their_changes_as_json(client: Client, tenant: Tenant, oli: User) -> None:
+    make_dated(tenant, oli)
+    make_failed(tenant, 1)
+    page = Page(client.get(PREVIEW))
+    assert not page.find("input", name="of")
+    assert page.one("textarea", name="args").text == ""
+    assert "The newest of its flow" in page.text
 
 
 def test_more_than_was_shown_is_asked_about_again(client: Client, tenant: Tenant) -> None:
@@ -294,7 +361,7 @@ def test_these_pages_ask_the_same_however_many_runs_there_are(
     make_failed(tenant, 200)
     action = work_off(ask(tenant, oli, "review"))
     client.get("/bulk/")
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         client.get("/bulk/new/?act=retry&status=failed")
     with django_assert_max_num_queries(9):
         client.get(f"/bulk/{action.uuid}/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
@@ -13,9 +14,11 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods, require_POST
 
+from ...definition.inputs import InputError
 from ...models import BulkAction, BulkRefused, KeyReused, Role, once, preview
 from ...models.bulk_action import MOST_PER_SECOND, MOST_RUNS, USUAL_PER_SECOND
 from ..access import needs, read_text
+from ..bulk_retry import make_form, read_form
 from ..bulk_words import TOLD, VERBS, phrase, say_runs
 from ..run_question import RunQuestion
 from ..run_rows import filter_runs
@@ -88,10 +91,12 @@ def bulk_new(request: MemberRequest) -> HttpResponse:
     if not found.is_valid():
         why = " ".join(f"{name}: {' '.join(errors)}" for name, errors in found.errors.items())
         return _refuse(request, f"The filter could not be read. {why}")
-    problem = ""
+    problem, of_inputs = "", []
     if request.method == "POST":
         try:
             return redirect("bulk_detail", _ask(request, act, question, found.qs))
+        except InputError as error:
+            problem, of_inputs = "Some of the changed inputs cannot be read. Nothing was done.", error.problems
         except (BulkRefused, KeyReused, ValueError) as error:
             problem = str(error)
     said = preview(found.qs, act)
@@ -106,7 +111,7 @@ def bulk_new(request: MemberRequest) -> HttpResponse:
         "most": MOST_RUNS,
         "is_many": said.total >= MANY,
         "problem": problem,
-        "start_at": _read_start(sent),
+        "form": make_form(sent, said.flow, of_inputs),
         "per_second": read_text(sent, "per_second", 8) or str(USUAL_PER_SECOND),
         "usual_per_second": USUAL_PER_SECOND,
         "most_per_second": MOST_PER_SECOND,
@@ -119,8 +124,9 @@ def bulk_new(request: MemberRequest) -> HttpResponse:
 def _ask(request: MemberRequest, act: str, question: RunQuestion, runs: Any) -> str:
     """The id of the action that the form asks for. Raises BulkRefused, KeyReused, and ValueError with a sentence."""
     sent = request.POST
-    start_at = _read_start(sent)
-    per_second = _read_pace(sent) if act == BulkAction.Act.RETRY else None
+    is_retry = act == BulkAction.Act.RETRY
+    how = read_form(request.tenant, sent) if is_retry else None
+    per_second = _read_pace(sent) if is_retry else None
     at_most = _read_count(sent)
 
     def ask() -> dict[str, Any]:
@@ -130,19 +136,15 @@ def _ask(request: MemberRequest, act: str, question: RunQuestion, runs: Any) -> 
             by=request.actor,
             runs=runs,
             pairs=question.pairs,
-            start_at=start_at,
+            how=how,
             per_second=per_second,
             at_most=at_most,
         )
         return {"bulk": action.uid}
 
-    said = json.dumps([act, question.pairs, start_at, per_second, at_most]).encode()
+    said = json.dumps([act, question.pairs, asdict(how) if how else None, per_second, at_most], sort_keys=True).encode()
     answer, _ = once(request.tenant, "bulk", read_text(sent, "key", KEY_LENGTH) or None, said, ask)
     return str(answer["bulk"])
-
-
-def _read_start(sent: QueryDict) -> str:
-    return "start" if sent.get("start_at") == "start" else "failed"
 
 
 def _read_pace(sent: QueryDict) -> int:
