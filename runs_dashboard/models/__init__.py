@@ -22,7 +22,7 @@ from .log_index import LogIndexPart, drop_dead_parts, index_pending
 from .log_places import Mark, first_error, read_marks
 from .log_reading import Entry, LogView, Stretch, find_line, log_entry_id
 from .log_search import Hit, SearchPage, search_logs
-from .note import NoteRefused, RunNote
+from .note import NoteRefused, RunNote, count_notes
 from .once import IdempotencyKey, KeyReused, once
 from .purging import Purge
 from .recent import RecentRun, recent_runs
@@ -135,6 +135,7 @@ __all__ = [
     "changed_keys",
     "count_day",
     "count_for_ever",
+    "count_notes",
     "count_storage",
     "drop_dead_parts",
     "explain_waiting",

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from ..models import Status, Trigger, explain_waiting, first_pairs
+from ..models import Status, Trigger, count_notes, explain_waiting, first_pairs
 from ..templatetags.dashboard import icon, moment, shown_status, state, trigger_icon
 from ..text.ansi import strip
 from .columns import FIXED, USUAL
@@ -99,6 +99,12 @@ def _count(kind: str, picture: str, number: int, word: str) -> SafeString | str:
     )
 
 
+@lru_cache(maxsize=256)
+def _notes(count: int) -> SafeString:
+    said = f"{count} note{'' if count == 1 else 's'}"
+    return fill('<span class="noted" title="{}">{}<span class="vh">{}</span></span>', said, icon("note"), said)
+
+
 @dataclass(frozen=True)
 class Line:
     """A row of the table as HTML."""
@@ -149,8 +155,10 @@ class RunTable(tables.Table):
         super().__init__(rows, exclude=rest, sequence=shown, attrs=attrs)
         self.has_ticks, self.is_newest_first, self.is_sortable = has_ticks, is_newest_first, is_sortable
         self.width = len(shown)
+        pks = [run.pk for run in rows]
         self.waiting = explain_waiting(rows)
-        self.pairs = first_pairs([run.pk for run in rows], SHOWN_KEYS + 1)
+        self.pairs = first_pairs(pks, SHOWN_KEYS + 1)
+        self.notes = count_notes(pks)
         self.address = reverse("run_list")
 
     def made_rows(self) -> Iterator[Line]:
@@ -178,11 +186,12 @@ class RunTable(tables.Table):
 
     def render_flow(self, record: Run) -> SafeString:
         return fill(
-            '<div class="row"><a class="name cut" href="{}">{}</a><code class="m">{}</code>{}</div>{}',
+            '<div class="row"><a class="name cut" href="{}">{}</a><code class="m">{}</code>{}{}</div>{}',
             f"{self.address}{record.uid}/",  # an id needs no quoting
             record.flow,
             record.short_uid,
             PINNED if record.is_pinned else "",
+            _notes(self.notes[record.pk]) if record.pk in self.notes else "",
             self._say_more(record),
         )
 

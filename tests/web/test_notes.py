@@ -121,3 +121,16 @@ def test_another_tenants_notes_are_as_those_that_do_not_exist(
     assert client.post(f"/runs/{run.uid}/notes/write/", {"text": "x"}).status_code == 404
     assert client.get(f"/runs/{run.uid}/notes/{note.uuid}/").status_code == 404
     assert client.post(f"/runs/{run.uid}/notes/{note.uuid}/delete/").status_code == 404
+
+
+def test_a_run_with_notes_says_so_in_the_list(client: Client, run: Run, sue: User) -> None:
+    make_run(run.flow, Status.FAILED)
+    for _ in range(2):
+        RunNote.write(run, "Asked the shop.", by=actor(sue))
+    removed = RunNote.write(run, "Wrong run.", by=actor(sue))
+    removed.remove(by=actor(sue))
+    (sign,) = Page(client.get("/runs/")).find("span", class_="noted")
+    assert sign.attrs["title"] == "2 notes"
+    for note in RunNote.objects.of(run.tenant).filter(removed_at=None):
+        note.remove(by=actor(sue))
+    assert not Page(client.get("/runs/")).find("span", class_="noted")
