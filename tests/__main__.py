@@ -21,25 +21,35 @@ from xml.etree import ElementTree
 from .postgres import PostgresServer, Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
-# No database matters to them: they never meet one, or are the browser's or the templates' own doing. Where both
-# databases are asked, each of them runs beside one, so that neither half takes much longer than the other.
+# No database matters to them: they never meet one, or are the browser's or the templates' own doing (what their pages
+# read is asked of both elsewhere). Where both databases are asked, each of them runs beside one, so that neither half
+# takes much longer than the other.
 BESIDE_SQLITE = (
     "tests/browser/test_axe.py",
     "tests/browser/test_find.py",
     "tests/browser/test_keys.py",
     "tests/browser/test_left_open.py",
+    "tests/browser/test_log_page.py",
     "tests/browser/test_phone.py",
     "tests/browser/test_reading.py",
+    "tests/browser/test_retry.py",
     "tests/browser/test_time_zone.py",
     "tests/browser/test_without_scripts.py",
+    "tests/management/test_up.py",
+    "tests/process/test_api_examples.py",
 )
 BESIDE_POSTGRES = (
+    "tests/browser/test_inbox.py",
+    "tests/browser/test_on_call.py",
+    "tests/browser/test_run_list.py",
+    "tests/browser/test_run_page.py",
     "tests/definition/*",
     "tests/text/*",
     "tests/execution/test_process_*.py",
     "tests/execution/test_outbound*.py",
     "tests/web/test_contrast.py",
     "tests/web/test_template_census.py",
+    "tests/web/test_timeline.py",
     "tests/test_dependencies.py",
     "tests/test_import_directions.py",
     "tests/test_readme.py",

@@ -1,8 +1,22 @@
-// Open pages ask for news; they do not while nobody looks, or while the reader selects text in what would change.
+// Open pages ask for news; they do not while nobody looks, while the reader selects text in what would change, or
+// presses a button: what moves away from under a finger is not pressed.
 const STALE_AFTER = 10_000; // milliseconds without an answer
 
 function polling() {
   let heard = Date.now();
+
+  let isPressing = false;
+  let missed = null; // the form whose answer was held back
+  addEventListener("pointerdown", () => (isPressing = true), true);
+  for (const name of ["pointerup", "pointercancel", "blur"]) {
+    addEventListener(name, () =>
+      setTimeout(() => {
+        isPressing = false;
+        if (missed?.isConnected) missed.dispatchEvent(new Event("change"));
+        missed = null;
+      }),
+    );
+  }
 
   const isSelecting = () => {
     const selection = getSelection();
@@ -11,7 +25,7 @@ function polling() {
   const isHeld = () => {
     const menu = document.querySelector("main details.menu[open]");
     const here = document.activeElement;
-    return isSelecting() || menu?.contains(here) || here?.closest("[data-hold]");
+    return isPressing || isSelecting() || menu?.contains(here) || here?.closest("[data-hold]");
   };
   document.addEventListener("htmx:before:request", (event) => {
     const source = event.detail.ctx?.sourceElement;
@@ -19,7 +33,12 @@ function polling() {
   });
   // What was asked for before the reader began is asked for again.
   document.addEventListener("htmx:before:swap", (event) => {
-    if (event.detail.ctx?.sourceElement?.matches("[data-poll]") && isHeld()) event.preventDefault();
+    const source = event.detail.ctx?.sourceElement;
+    if (source?.matches("[data-poll]") && isHeld()) event.preventDefault();
+    if (source?.matches("[data-follows]") && isPressing) {
+      event.preventDefault();
+      missed = source;
+    }
   });
 
   // Signed out meanwhile: the answer is the sign-in page, and belongs into no fragment.

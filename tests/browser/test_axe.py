@@ -103,6 +103,7 @@ def test_the_retry_dialog_can_be_used_by_everybody(enter_world: Enter, world: Wo
     assert not found, "\n".join(found)
 
 
+@pytest.mark.timeout(400)
 def test_the_admin_can_be_used_by_everybody(enter_world: Enter, world: World) -> None:
     page = enter_world("admin", reduced_motion="reduce").new_page()
     found = []

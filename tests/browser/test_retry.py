@@ -166,3 +166,20 @@ def test_forty_inputs_fit_a_phone(page: Page, dashboard: Product) -> None:
     expect(form.get_by_role("button", name=re.compile("^Retry$"))).to_be_in_viewport()
     page.goto(f"/runs/{uid}/retry/")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_slow_press_of_the_button_is_not_lost_when_the_dialog_follows_what_was_typed(
+    page: Page, dashboard: Product
+) -> None:
+    uid = fail(page, dashboard, "slow")
+    page.set_viewport_size({"width": 1280, "height": 1600})  # so that the dialog has room to grow
+    form = open_dialog(page)
+    button = form.get_by_role("button", name="Retry", exact=True)
+    form.get_by_label("rules").fill('{\n"most": 6,\n"drop": ["c", "d"],\n"more": 1\n}')
+    box = button.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.wait_for_timeout(900)  # as long as a tired person presses; what is typed has been answered meanwhile
+    page.mouse.up()
+    page.wait_for_url(lambda url: "/runs/" in url and uid not in url, timeout=5_000)

@@ -11,7 +11,8 @@ from playwright.sync_api import Page, expect
 from ..product import Product, wait_for
 
 NUMBERS = count(1)
-ARGS: dict[str, Any] = {"order": {"id": 4711, "lines": [{"sku": "a", "qty": 12345678901234567890}]}, "day": "1"}
+# The shorter keys first, which is the order that PostgreSQL keeps.
+ARGS: dict[str, Any] = {"order": {"id": 4711, "lines": [{"id": "a", "qty": 12345678901234567890}]}, "customer": "1"}
 
 
 def report(client: httpx.Client, uid: str, **fields: Any) -> None:

@@ -158,6 +158,14 @@ class Follower(threading.Thread):
         return self.entries
 
 
+def is_dead(process: psutil.Process) -> bool:
+    """Gone, or left for its parent to see."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 # --- kills -----------------------------------------------------------------------------------------------------------
 
 
@@ -174,9 +182,12 @@ class Killer:
 
         def find() -> tuple[psutil.Process, psutil.Process] | None:
             found = psutil.Process(self.product.pid).children()
-            listening = [
-                any(one.status == psutil.CONN_LISTEN for one in child.net_connections("tcp")) for child in found
-            ]
+            try:
+                listening = [
+                    any(one.status == psutil.CONN_LISTEN for one in child.net_connections("tcp")) for child in found
+                ]
+            except psutil.NoSuchProcess:  # one that was killed before has just gone
+                return None
             if sorted(listening) != [False, True]:
                 return None
             return found[listening.index(True)], found[listening.index(False)]
@@ -200,7 +211,7 @@ class Killer:
         self._pause()
         process.kill()
         self.count += 1
-        wait_for(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, "its death")
+        wait_for(lambda: is_dead(process), "its death")
         self.product.wait_until_ready()
 
     def _pause(self) -> None:

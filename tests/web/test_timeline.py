@@ -75,7 +75,7 @@ def test_of_very_many_steps_the_failed_come_first_and_the_slow_stand_alone(count
     assert len(alone) + sum(group.count for group in groups) == count, "every step is in one row"
 
 
-@pytest.mark.parametrize("count", [500, 5_000])
+@pytest.mark.parametrize("count", [500, 2_000])
 def test_every_step_can_be_reached_by_opening_groups(count: int) -> None:
     many = make_many(count)
     seen: set[str] = set()
