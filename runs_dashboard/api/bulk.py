@@ -301,7 +301,7 @@ def _preview(runs: Any, body: BulkBody) -> BulkPreviewShape:
     if body.runs is not None:  # ids that are none of the tenant's are counted as the action would count them
         total = len(set(body.runs))
         missing = total - said.total
-        refusals += [Refusal(missing, "are no runs")] if missing else []
+        refusals += [Refusal(missing, "no such run")] if missing else []
     return BulkPreviewShape(
         action=body.action,
         total=min(total, MOST_RUNS),

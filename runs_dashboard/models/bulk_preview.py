@@ -89,15 +89,15 @@ def _judge(act: str, row: tuple[Any, ...], engines: set[tuple[int, int]]) -> str
     is_live = status in LIVE
     if act == BulkAction.Act.STOP:
         if not is_live:
-            return "have ended already"
-        return "are being stopped already" if stop_requested_at else ""
+            return "ended already"
+        return "being stopped already" if stop_requested_at else ""
     if is_live:
-        return "have not ended yet"
+        return "not ended yet"
     if act == BulkAction.Act.REVIEW:
-        return "were reviewed already" if reviewed_at else ""
+        return "reviewed already" if reviewed_at else ""
     if is_retried:
-        return "were retried already"
-    return "can be retried by their own engine alone" if is_external and (flow, version) in engines else ""
+        return "retried already"
+    return "for their own engine to retry" if is_external and (flow, version) in engines else ""
 
 
 def _find_refusing_engines(rows: list[tuple[Any, ...]], flows: dict[int, Flow]) -> set[tuple[int, int]]:

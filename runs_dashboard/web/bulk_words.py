@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from django.utils.text import Truncator
 
 from ..models import BulkAction, Outcome
+from .error_kind import say_errors
 from .fields import as_text
 from .run_question import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from ..models import Tenant
 
 VERBS = {"retry": "Retry", "stop": "Stop", "review": "Review"}
 TOLD = {"retry": "retried", "stop": "told to stop", "review": "reviewed"}
@@ -86,7 +89,12 @@ class ShownAction:
         return [(str(one), OUTCOMES[one], numbers[one]) for one in Outcome if numbers[one] or one == Outcome.DONE]
 
 
-def show_action(action: BulkAction) -> ShownAction:
+def show_actions(tenant: Tenant, actions: list[BulkAction]) -> list[ShownAction]:
+    errors = say_errors(tenant, *(action.pairs for action in actions))
+    return [_show(action, errors) for action in actions]
+
+
+def _show(action: BulkAction, errors: Mapping[str, str]) -> ShownAction:
     total = action.total or 1
     segments, begin = [], 0.0
     for kind in SEGMENTS:
@@ -94,12 +102,12 @@ def show_action(action: BulkAction) -> ShownAction:
         segments.append((kind, f"{begin:.2f}%", f"{width:.2f}%"))
         begin += width
     percent = 100 * action.acted // total if action.is_open else 100
-    return ShownAction(action, STATUSES[action.status], phrase(action.pairs), percent, segments)
+    return ShownAction(action, STATUSES[action.status], phrase(action.pairs, errors), percent, segments)
 
 
-def phrase(pairs: Iterable[Iterable[str]]) -> list[Phrase]:
-    """The sentence that a filter makes."""
-    return [Phrase(name.startswith("not_"), *say(name, value)) for name, value in pairs]
+def phrase(pairs: Iterable[Iterable[str]], errors: Mapping[str, str]) -> list[Phrase]:
+    """The sentence that a filter makes. errors: words of errors by their fingerprint."""
+    return [Phrase(name.startswith("not_"), *say(name, value, errors)) for name, value in pairs]
 
 
 def say_runs(number: int) -> str:

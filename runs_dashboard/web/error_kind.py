@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.utils import timezone
 from django.utils.http import urlencode
 
 from ..filters import day_around
-from ..models import ErrorGroup, Run, Status
+from ..models import NO_ERROR, ErrorGroup, Flow, Run, Status
+from ..text.ansi import strip
 from .words import say_clock, say_length
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..models import Tenant
 
 RESOLVED_SHOWN = 5
 COUNTED = 1_000  # failures of a day are counted so far
+SAID_LIMIT = 200  # kinds of failure whose words are looked up at once
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,22 @@ def say_place(place: int) -> str:
 def _say_how_often(group: ErrorGroup) -> str:
     lately = sum(group.hours.values())
     return f"{max(group.total_count, 1):,} in all since {say_clock(group.first_seen_at)}, {lately:,} in 7 days"
+
+
+def say_errors(tenant: Tenant, *asked: Iterable[Iterable[str]]) -> dict[str, str]:
+    """The words of the errors that filters name by fingerprint. asked: the pairs of some filters."""
+    pairs = [(name, value) for one in asked for name, value in one]
+    names = {value.lower() for name, value in pairs if name == "error"}
+    if not names:
+        return {}
+    groups = ErrorGroup.objects.of(tenant).filter(fingerprint__in=names).order_by("-last_seen_at")
+    slugs = {slug for name, value in pairs if name == "flow" for slug in value.split(",")}
+    if len(asked) == 1 and slugs:  # of a flow the index knows them
+        groups = groups.filter(flow__in=Flow.objects.of(tenant).filter(slug__in=slugs))
+    said = {NO_ERROR: "without a word"}
+    for group in groups[:SAID_LIMIT]:
+        said.setdefault(group.fingerprint, strip(str(group)))
+    return said
 
 
 def find_resolver(run: Run) -> Run | None:

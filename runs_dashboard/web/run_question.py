@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 LOOKS = ("sort", "columns", "view")  # what of an address says how the runs are shown, not which
 PROGRAMS_NAMES = {"user_id": "user", "flow_id": "flow", "virtual_environment_id": "environment"}
 ALL = "all"  # as a view: none
+NOTHING: Mapping[str, str] = {}
 VALUE_LENGTH = 500  # characters; no filter takes more
 WORDS = {
     "user": "by",
@@ -101,19 +103,21 @@ class RunQuestion:
     def without(self, *names: str) -> Pairs:
         return [(name, value) for name, value in self.pairs if name not in names]
 
-    def chips(self) -> list[Chip]:
-        """A single status has no chip: its tab is lit."""
+    def chips(self, errors: Mapping[str, str] = NOTHING) -> list[Chip]:
+        """A single status has no chip: its tab is lit. errors: words of errors by their fingerprint."""
         shown = [pair for pair in self.pairs if pair[0] != "status" or not self.status]
-        return [self._chip(name, value) for name, value in shown]
+        return [self._chip(name, value, errors) for name, value in shown]
 
-    def _chip(self, name: str, value: str) -> Chip:
-        word, said = say(name, value)
+    def _chip(self, name: str, value: str, errors: Mapping[str, str]) -> Chip:
+        word, said = say(name, value, errors)
         left = [pair for pair in self.pairs if pair != (name, value)]
         return Chip(name, word, said, f"?{self.address(left)}", is_not=name.startswith("not_"))
 
 
-def say(name: str, value: str) -> tuple[str, str]:
-    """A filter in words: `started`, `in the last 2h`."""
+def say(name: str, value: str, errors: Mapping[str, str] = NOTHING) -> tuple[str, str]:
+    """A filter in words: `started`, `in the last 2h`. errors: words of errors by their fingerprint."""
+    if name == "error" and value.lower() in errors:
+        return "error", errors[value.lower()]
     if name in ("started_after", "started_before") and is_period(value):
         return "started", f"in the last {value}" if name == "started_after" else f"more than {value} ago"
     if name == "started_after":

@@ -109,7 +109,7 @@ def test_a_dry_run_does_nothing(api: Caller, tenant: Tenant, ada: User) -> None:
     runs[0].retry(by=actor(ada))
     said = api.post(BULK, {**FAILED, "dry_run": True}).json()
     assert (said["total"], said["refused"], said["total_is_lower_bound"]) == (12, 1, False)
-    assert said["refusals"] == [{"count": 1, "reason": "were retried already"}]
+    assert said["refusals"] == [{"count": 1, "reason": "retried already"}]
     assert len(said["sample"]) == 10
     by_id = api.post(BULK, {"action": "retry", "runs": [runs[0].uid, runs[1].uid, "nothing"], "dry_run": True}).json()
     assert (by_id["total"], by_id["refused"]) == (3, 2)

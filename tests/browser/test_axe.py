@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 IMPACTS = ("serious", "critical")
 # The admin's own copy of select2 puts a textbox without a name within the combobox that has one.
 WHERE = {"exclude": [[".select2-selection__rendered"]]}
+MOVING = """document.getAnimations().filter((one) => one.playState === "running" && one.effect.getTiming().duration > 1)
+    .map((one) => one.animationName ?? one.transitionProperty)"""
 COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
 
 
@@ -67,6 +69,7 @@ def open_everything(page: Page) -> None:
 def test_a_page_can_be_used_by_everybody(tab: Page, world: World, address: str) -> None:
     tab.goto(fill(address, world[1]), wait_until="load")
     open_everything(tab)
+    assert tab.evaluate(MOVING) == [], "who asked for less motion sees none"
     found = look(tab)
     assert not found, "\n".join(found)
 

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils import timezone
 
-from runs_dashboard.models import AuditEntry, BulkAction, Run, Status, Worker, bulk_action, bulk_preview
+from runs_dashboard.models import (
+    AuditEntry,
+    BulkAction,
+    Run,
+    Status,
+    Worker,
+    bulk_action,
+    bulk_preview,
+    settle_failures,
+)
 
 from ..models.runs import actor, make_flow, make_run
 from ..models.test_bulk_action import ask, make_failed, work, work_off
@@ -49,7 +58,7 @@ def test_a_preview_says_which_and_how_many_and_does_nothing(client: Client, tena
     page = Page(client.get(f"{PREVIEW}&flow=orders"))
     assert page.one("h1").text == "Retry all that match"
     assert "12 runs with status failed, flow orders." in page.text
-    assert "1 were retried already: left as it is." in page.text
+    assert "1 retried already: left as it is." in page.text
     assert "Retry 11 runs" in page.buttons
     assert len([e for e in page.find("tr") if e.attrs.get("id", "").startswith("run-")]) == 10
     assert not page.find("input", name="run"), "a sample cannot be ticked"
@@ -369,3 +378,19 @@ def test_these_pages_ask_the_same_however_many_runs_there_are(
         client.get("/bulk/")
     other = Page(client.get(f"/runs/?bulk={action.uuid}"))
     assert "bulk:" in other.source
+
+
+def test_an_error_is_named_by_its_words(client: Client, tenant: Tenant, oli: User) -> None:
+    flow = make_flow(tenant)
+    run = make_run(flow, Status.RUNNING)
+    run.finish(Status.FAILED, token=run.token, error="\x1b[31mThe <b>shop</b> of 4711 does not answer\nand more")
+    settle_failures()
+    question = f"error={run.error_fingerprint}&flow={flow.slug}"
+    said = "error The <b>shop</b> of 4711 does not answer"
+    form = form_of(page := Page(client.get(f"/bulk/new/?act=retry&{question}")))
+    assert f"1 run with flow orders, {said}." in page.text
+    action = client.post("/bulk/new/", form)["Location"]
+    assert said in Page(client.get(action)).text
+    assert said in Page(client.get("/bulk/")).text
+    assert said in Page(client.get(f"/runs/?{question}")).text
+    assert "error 00ff" in Page(client.get("/runs/?error=00ff")).text

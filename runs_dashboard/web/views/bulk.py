@@ -20,6 +20,7 @@ from ...models.bulk_action import MOST_PER_SECOND, MOST_RUNS, USUAL_PER_SECOND
 from ..access import needs, read_text
 from ..bulk_retry import make_form, read_form
 from ..bulk_words import TOLD, VERBS, phrase, say_runs
+from ..error_kind import say_errors
 from ..run_question import RunQuestion
 from ..run_rows import filter_runs
 from ..tables import RunTable
@@ -105,7 +106,7 @@ def bulk_new(request: MemberRequest) -> HttpResponse:
         "act": act,
         "verb": VERBS[act],
         "question": question,
-        "phrases": phrase(question.pairs),
+        "phrases": phrase(question.pairs, say_errors(request.tenant, question.pairs)),
         "preview": said,
         "table": RunTable(sample, has_ticks=False, columns=COLUMNS, is_sortable=False),
         "most": MOST_RUNS,

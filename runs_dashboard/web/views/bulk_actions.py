@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from ...models import AuditEntry, BulkAction, Outcome, Role, StatusConflict, Worker
 from ...text.export import neutralise
 from ..access import needs, read_text
-from ..bulk_words import OUTCOMES, show_action
+from ..bulk_words import OUTCOMES, show_actions
 from ..words import say_instant
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _listed(request: MemberRequest) -> dict[str, Any]:
     before = _read_number(request, "before")
     rows = BulkAction.objects.of(request.tenant).order_by("-id")
     found = list((rows.filter(id__lt=before) if before else rows)[: SHOWN + 1])
-    shown = [show_action(action) for action in found[:SHOWN]]
+    shown = show_actions(request.tenant, found[:SHOWN])
     return {
         "actions": shown,
         "older": found[SHOWN - 1].pk if len(found) > SHOWN else None,
@@ -117,7 +117,7 @@ def _about(request: MemberRequest, action: BulkAction) -> dict[str, Any]:
     found = list((rows.filter(id__gt=after) if after else rows)[: SHOWN + 1])
     is_stuck = action.is_open and not Worker.objects.alive().exists()
     return {
-        "shown": show_action(action),
+        "shown": show_actions(request.tenant, [action])[0],
         "bulk": action,
         "results": [(row, OUTCOMES[row.outcome]) for row in found[:SHOWN]],
         "more": found[SHOWN - 1].pk if len(found) > SHOWN else None,

@@ -25,6 +25,7 @@ from ...text.run_query import parse, say_allowed, split_pair
 from ..access import needs, read_text
 from ..columns import OPTIONAL, density, shown_columns
 from ..counts import TABS, add_up, count_statuses, sum_up
+from ..error_kind import say_errors
 from ..keyset import Cursor, cut_page
 from ..question_form import QuestionForm
 from ..run_file import LIMIT, write_csv, write_csv_async
@@ -87,7 +88,7 @@ def run_list(request: MemberRequest) -> HttpResponse:
         "typed": question.text if typed is None else typed,
         "problems": problems,
         "filter": found,
-        "chips": question.chips(),
+        "chips": question.chips(say_errors(tenant, question.pairs)),
         "table": RunTable(
             page.rows,
             has_ticks=_has_ticks(request),
