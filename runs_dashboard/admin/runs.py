@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.html import format_html
 
 from ..admin_site import is_key
 from ..definition.inputs import InputError
@@ -39,7 +40,7 @@ MOST_FOUND = 1_000  # runs that a search by tracked data shows
 class RunWindow(Window):
     may_change = True
     heavy = ("args", "outputs", "error", "metrics", "stop_ladder", "llms", "feedback")
-    list_display = ("short_uid", "page", "flow", "status", "trigger", "started_at", "took", "created_by", "pinned")
+    list_display = ("run_id", "page", "flow", "state", "trigger", "started_at", "took", "created_by", "pinned")
     list_filter = (
         "status",
         "trigger",
@@ -94,6 +95,14 @@ class RunWindow(Window):
             return int(chosen)
         tenants = shown_tenants(request)
         return tenants[0] if len(tenants) == 1 else None
+
+    @admin.display(description="Run")
+    def run_id(self, run: Run) -> str:
+        return run.short_uid
+
+    @admin.display(description="Status")
+    def state(self, run: Run) -> str:
+        return format_html('<span class="st" data-s="{}">{}</span>', run.status, run.get_status_display())
 
     @admin.display(description="Page")
     def page(self, run: Run) -> str:

@@ -98,7 +98,7 @@ class Habit:
         data: dict[str, Any] = {
             "id": self.slug,
             "name": self.name,
-            "description": "Made by `manage.py generate`.",
+            "description": "Made by manage.py generate.",
             "tags": {"team": self.team},
             "environment": "production",
             "retry": {"attempts": 2, "backoff": 1},

@@ -43,7 +43,7 @@ def make_form(sent: QueryDict, flow: Flow | None, problems: list[tuple[str, str]
     inputs = flow.definition.inputs if flow else {}
     fields = make_fields(_loosen(inputs), {}, problems, sent) if inputs else []
     for one in fields:
-        one.is_required = False
+        one.blank = "as it was"
     others = Field(ALL, "Other inputs" if fields else "Changed inputs", "textarea", sent.get(ALL_NAME, ""))
     others.problems = [f"{name}: {said}" if name else said for name, said in problems if name not in inputs]
     return BulkRetryForm(

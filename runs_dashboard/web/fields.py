@@ -40,6 +40,7 @@ class Field:
     is_new: bool = False  # the flow's newest version asks for it, the run's did not
     is_changed: bool = False
     is_first_bad: bool = False
+    blank: str = ""  # what an empty field stands for
 
     @property
     def is_long(self) -> bool:
