@@ -109,6 +109,13 @@ def test_a_list_that_nothing_fits_offers_each_condition_to_drop(client: Client, 
     assert page.links["flow orders"] == "?status=failed"
 
 
+def test_a_word_that_no_run_has_leads_to_the_search_of_the_logs(client: Client, tenant: Tenant) -> None:
+    make_run(make_flow(tenant))
+    page = Page(client.get("/runs/?search=Straße+%26+<b>"))
+    assert page.links["Look for it in all logs"] == "/search/?q=Stra%C3%9Fe%20%26%20%3Cb%3E"
+    assert "Look for it in all logs" not in Page(client.get("/runs/?status=failed")).links
+
+
 def test_a_key_that_no_run_has_is_named_with_the_filters_there_are(client: Client, tenant: Tenant) -> None:
     make_run(make_flow(tenant), tracked=[("order_id", "1")])
     page = Page(client.get("/runs/?tracked=result:x&tracked=order_id:2"))

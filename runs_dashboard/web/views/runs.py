@@ -101,6 +101,7 @@ def run_list(request: MemberRequest) -> HttpResponse:
         "here": f"{request.path}?{question.address(columns='')}",
         "views": ViewMenu(request, question),
         "file_limit": LIMIT,
+        "searched": question.value("search"),
         "unknown_keys": [] if page.rows else _find_unknown_keys(request, question),
         "allowed": say_allowed(),
         "page": page,
