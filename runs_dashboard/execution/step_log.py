@@ -11,6 +11,7 @@ from ..models import append
 from ..text.ansi import strip
 from ..text.intake import Intake, Line, clean
 from .control import Interrupted
+from .growing import GrowthNote
 from .patience import AGAIN_SECONDS, AWAY, PATIENCE_SECONDS, let_go, patiently
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class StepLog:
         self.redactor = redactor
         self.max_bytes = max_bytes
         self.intakes = {name: Intake(name, redactor, max_line=max_line) for name in ("stdout", "stderr")}
+        self.growing = GrowthNote(run, step, self.intakes)
         self.pending: list[Line] = []
         self.pending_bytes = 0
         self.stored_at = 0.0
@@ -60,6 +62,7 @@ class StepLog:
                 self.taken_bytes += cut
                 self._hold(self.intakes[stream].feed(data[:cut]), cut)
             self.is_full, data = True, data[cut:]
+            self.growing.end()
             self.say(
                 f"The log limit of {self.max_bytes:,} bytes is reached: "
                 "what follows is counted and not kept. The step goes on.",
@@ -71,7 +74,9 @@ class StepLog:
             self.is_drop_open[stream] = not data.endswith(b"\n")
             return
         self.taken_bytes += len(data)
-        self._hold(self.intakes[stream].feed(data), len(data))
+        lines = self.intakes[stream].feed(data)
+        self.growing.printed(stream, has_ended=bool(lines))
+        self._hold(lines, len(data))
 
     def say(self, message: str, *, level: int = 1) -> None:
         """A line of the product's own."""
@@ -89,10 +94,13 @@ class StepLog:
         """Called often: stores what has waited long enough."""
         if self.pending and time.monotonic() - self.stored_at >= FLUSH_SECONDS:
             self._store()
+        if not self.pending and self.away_since is None:
+            self.growing.write()
         let_go()
 
     def close(self) -> None:
         """The step's output is over: stores the rest and says what was dropped. May be called again."""
+        self.growing.end()
         for name, intake in self.intakes.items():
             rest = intake.flush()
             size = sum(len(line.message.encode()) for line in rest)
@@ -147,8 +155,11 @@ class StepLog:
             if self.away_since is not None:
                 self._forget_what_arrived()
             if self.pending:
-                last = append(self.run, self.pending, step=self.step, token=self.token)
+                is_stale = self.growing.is_stale
+                last = append(self.run, self.pending, step=self.step, token=self.token, ends_growing=is_stale)
                 self._account(self.pending, last)
+                if is_stale:
+                    self.growing.taken_away()
         except AWAY:
             self.away_since = self.away_since or now
             if now - self.away_since > PATIENCE_SECONDS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -15,12 +16,12 @@ import msgspec
 from ..models import log_entry_id
 from ..text.ansi import PLAIN, AnsiState
 from ..text.levels import LEVELS
-from ..text.rows import log_row_html
+from ..text.rows import growing_row_html, log_row_html
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..models import Entry
+    from ..models import Entry, GrowingLine
 
 # The look that each program's output left its next line in: by step, attempt and stream.
 Colours = dict[tuple[str | None, int | None, str | None], AnsiState]
@@ -42,6 +43,11 @@ class Dialect(Protocol):
 
     def render(self, entries: Sequence[Entry], colours: Colours) -> bytes:
         """Whole events for the wanted ones of these entries; empty if none is wanted."""
+        ...
+
+    def show_growing(self, growing: GrowingLine | None) -> str:
+        """The row that stands for the line that has not ended; empty if there is none, or it is not wanted."""
+        ...
 
 
 def event(line: int, data: str, name: str = "") -> bytes:
@@ -63,6 +69,11 @@ def skip_event(first: int, last: int) -> bytes:
         f'<a href="?from={first}#log">from line {first:,}</a></div>'
     )
     return event(last, row)
+
+
+def growing_event(line: int, row: str) -> bytes:
+    """What stands below the last line from now on; an empty row: nothing."""
+    return event(line, row, "growing")
 
 
 def end_event(line: int, status: str) -> bytes:
@@ -110,6 +121,9 @@ class PageDialect:
             rows.append(row)
         return event(entries[-1].line, "".join(rows)) if rows else b""
 
+    def show_growing(self, growing: GrowingLine | None) -> str:
+        return _render_growing(growing) if growing is not None and growing.is_in(**self.part) else ""
+
 
 @dataclass(frozen=True)
 class ApiDialect:
@@ -127,6 +141,14 @@ class ApiDialect:
             b"id: %d\ndata: %b\n\n" % (entry.line, msgspec.json.encode(_describe(self.run_uid, entry)))
             for entry in entries
         )
+
+    def show_growing(self, growing: GrowingLine | None) -> str:
+        return ""  # it is no log entry
+
+
+@lru_cache(maxsize=64)  # many viewers are shown the same
+def _render_growing(growing: GrowingLine) -> str:
+    return growing_row_html(growing.text, growing.stream)
 
 
 def _describe(run_uid: str, entry: Entry) -> dict[str, object]:

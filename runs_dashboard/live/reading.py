@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from django.db import connections
 
-from ..models import FINAL, Entry, LogView, Run
+from ..models import FINAL, Entry, GrowingLine, LogView, Run, read_growing
 from .dialects import skip_event
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Head(NamedTuple):
 
     status: str
     line_count: int
+    growing: GrowingLine | None = None
 
     @property
     def is_final(self) -> bool:
@@ -55,8 +56,8 @@ class Head(NamedTuple):
 
 def read_heads(pks: Iterable[int]) -> dict[int, Head]:
     """The heads of those runs that there are."""
-    rows = Run.across_tenants.filter(pk__in=list(pks)).values_list("pk", "status", "line_count")
-    return {pk: Head(status, line_count) for pk, status, line_count in rows}
+    rows = Run.across_tenants.filter(pk__in=list(pks)).values_list("pk", "status", "line_count", "growing_line")
+    return {pk: Head(status, count, read_growing(status, growing)) for pk, status, count, growing in rows}
 
 
 def read_entries(run: Run, after: int, until: int, **part: Any) -> tuple[list[Entry], int]:

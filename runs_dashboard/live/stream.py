@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import django.db
 
 from . import access, reading
-from .dialects import COMMENT, Colours, end_event
+from .dialects import COMMENT, Colours, end_event, growing_event
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -35,14 +35,16 @@ logger = logging.getLogger(__name__)
 async def follow(hub: Hub, ticket: Ticket) -> AsyncGenerator[bytes, None]:
     """The bytes of a stream: every line above `ticket.after` once and in order, then an `end` event if the run ends.
 
+    A viewer who has all lines is shown the one that is growing, too, whenever it has changed.
     Without that event the stream ends after half an hour, when the right to see is gone, with the run or the server.
     """
     loop = asyncio.get_running_loop()
-    reached, colours = ticket.after, Colours()
+    reached, colours, growing = ticket.after, Colours(), ""
     lives_until = loop.time() + LIFE_SECONDS
     checked_at = loop.time() - random.uniform(0, CHECK_SECONDS / 2)  # noqa: S311  (only that not all are due at once)
     ends_at = loop.time() if ticket.head.is_final else None
     retry = RETRY_FIELD
+    spoke_at = loop.time()
     viewer = hub.watch(ticket.run, ticket.head, ticket.dialect, ticket.holder.user)
     channel = viewer.channel
     try:
@@ -71,11 +73,18 @@ async def follow(hub: Hub, ticket: Ticket) -> AsyncGenerator[bytes, None]:
             else:
                 if not viewer.is_live:
                     viewer.join(colours)
-                if not await viewer.wait(COMMENT_SECONDS):
-                    yield COMMENT
+                shown = ticket.dialect.show_growing(channel.head.growing)
+                if shown != growing and reached >= channel.head.line_count:
+                    data, growing = growing_event(reached, shown), shown
+                else:
+                    await viewer.wait(spoke_at + COMMENT_SECONDS - loop.time())
             if data:
                 yield retry + data
-                retry = b""
+                retry, spoke_at = b"", loop.time()
+            elif loop.time() - spoke_at >= COMMENT_SECONDS:
+                # Whatever woke the viewer up: of lines that it does not want a proxy hears nothing.
+                yield COMMENT
+                spoke_at = loop.time()
     except django.db.Error as error:
         logger.warning("A live stream ends, the database does not answer: %s", error)
     finally:

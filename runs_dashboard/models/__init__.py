@@ -13,6 +13,7 @@ from .error_group import NO_ERROR, ErrorGroup, FailureChange
 from .failure_folding import fold_failures, recount_failures, settle_failures
 from .flow import Flow, FlowDisabled, FlowType, FlowVersion
 from .folding import count_for_ever, fold, fold_all, look
+from .growing import GrowingLine, read_growing
 from .insights import Figures, Insights, Span
 from .key import ApiKey
 from .lifecycle import FINAL, LIVE, LeaseLost, Status, StatusConflict, measure_ms, move
@@ -78,6 +79,7 @@ __all__ = [
     "FlowType",
     "FlowVersion",
     "Gone",
+    "GrowingLine",
     "HasPair",
     "Hit",
     "IdempotencyKey",
@@ -157,6 +159,7 @@ __all__ = [
     "once",
     "preview",
     "purge",
+    "read_growing",
     "read_marks",
     "recent_runs",
     "recount",

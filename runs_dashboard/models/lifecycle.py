@@ -94,7 +94,7 @@ def move(
     if allowed is not None:
         sources &= {Status(status) for status in allowed}
     now = timezone.now()
-    fields |= {"status": to, "updated_at": now}
+    fields |= {"status": to, "updated_at": now, "growing_line": None}
     if to in FINAL:
         fields = {"finished_at": now, "worker": "", "lease_until": None} | fields
     with transaction.atomic():

@@ -122,17 +122,31 @@ class LogClosed(StatusConflict):
     """The run takes no more lines (409)."""
 
 
-def append(run: Run, lines: Sequence[Line], *, step: Step | None = None, token: int | None = None) -> int:
+def append(
+    run: Run,
+    lines: Sequence[Line],
+    *,
+    step: Step | None = None,
+    token: int | None = None,
+    ends_growing: bool = False,
+) -> int:
     """Appends lines to a run's log and returns the number of the last one; after the return they are kept.
 
     One conditional UPDATE both asks whether the caller may still write and hands out the numbers, in the transaction
     that writes the lines: numbers have no gaps and are never seen before their line. token: the worker's; without it
-    the run must be one that an engine reports. Raises LeaseLost or LogClosed; nothing is kept then.
+    the run must be one that an engine reports. ends_growing: among them is what was the growing line.
+    Raises LeaseLost or LogClosed; nothing is kept then.
     """
-    return append_parts(run, [(step, lines)] if lines else [], token=token)
+    return append_parts(run, [(step, lines)] if lines else [], token=token, ends_growing=ends_growing)
 
 
-def append_parts(run: Run, parts: Sequence[tuple[Step | None, Sequence[Line]]], *, token: int | None = None) -> int:
+def append_parts(
+    run: Run,
+    parts: Sequence[tuple[Step | None, Sequence[Line]]],
+    *,
+    token: int | None = None,
+    ends_growing: bool = False,
+) -> int:
     """The same for lines of several steps in one stroke: a chunk for each part."""
     lines = [line for _, part in parts for line in part]
     if not lines:
@@ -147,6 +161,8 @@ def append_parts(run: Run, parts: Sequence[tuple[Step | None, Sequence[Line]]], 
         changes |= {"warning_count": models.F("warning_count") + warnings, "has_warnings": True}
     if errors:
         changes["error_count"] = models.F("error_count") + errors
+    if ends_growing:
+        changes["growing_line"] = None
     with transaction.atomic():
         rows = type(run).across_tenants.filter(pk=run.pk)
         allowed = rows.filter(token=token) if token is not None else rows.filter(is_external=True)

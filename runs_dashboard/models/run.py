@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from .audit import Actor, AuditEntry
 from .flow import SLUG_PATTERN, Flow, FlowVersion
+from .growing import Growable
 from .keeping import Keepable
 from .lease import Leased
 from .lifecycle import FINAL, LIVE, Status, StatusConflict, measure_ms, move
@@ -44,7 +45,7 @@ class Trigger(models.TextChoices):
     EXTERNAL = "external", "External"
 
 
-class Run(Workable, Reportable, Stoppable, Retryable, Keepable, Leased, TenantRow):
+class Run(Workable, Growable, Reportable, Stoppable, Retryable, Keepable, Leased, TenantRow):
     """One execution of a flow version. `uid` is its id outside; the number is the database's own."""
 
     uid = models.CharField("id", max_length=255, default=make_uid, validators=[RegexValidator(SLUG_PATTERN)])

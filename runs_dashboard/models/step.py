@@ -104,7 +104,7 @@ class Step(TenantRow):
         runs = type(self.run).across_tenants.filter(pk=self.run_id)
         with transaction.atomic():
             if token is not None:
-                of_run["updated_at"] = fields["finished_at"]
+                of_run |= {"updated_at": fields["finished_at"], "growing_line": None}
                 if not runs.filter(token=token, status=Status.RUNNING).update(**of_run):
                     raise LeaseLost("The run is not this worker's any more.")
                 of_run = {}

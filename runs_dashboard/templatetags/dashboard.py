@@ -1,4 +1,5 @@
-"""What templates need beside Django's own tags. Text becomes trusted HTML here alone (`log_rows`, `tree`, `linked`)."""
+"""What templates need beside Django's own tags. Text becomes trusted HTML here alone (`log_rows`, `growing_row`,
+`tree`, `linked`)."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from ..models.counting import LOOKED_AT
 from ..text import ansi
-from ..text.rows import log_row_html, step_head_html
+from ..text.rows import growing_row_html, log_row_html, step_head_html
 from ..text.tree import tree_html
 from ..web import words
 from ..web.download_filters import say_filters
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
-    from ..models import Counted, Entry, Membership, Run
+    from ..models import Counted, Entry, GrowingLine, Membership, Run
 
 register = template.Library()
 
@@ -256,6 +257,13 @@ def log_rows(entries: Iterable[Entry], *, heads: bool = False) -> SafeString:
         row, looks[source] = log_row_html(entry, zone=zone, ansi_state=looks.get(source, ansi.PLAIN))
         rows.append(row)
     return mark_safe("".join(rows))  # noqa: S308  (made by log_row_html and step_head_html alone)
+
+
+@register.simple_tag
+def growing_row(line: GrowingLine | None) -> SafeString:
+    """The row of the line that has not ended, where there is one; escaped by the renderers of `runs_dashboard.text`."""
+    html = growing_row_html(line.text, line.stream) if line is not None else ""
+    return mark_safe(html)  # noqa: S308  (made by growing_row_html alone)
 
 
 @register.simple_tag

@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 MAX_LINE = 65_536
+OPEN_CHARACTERS = 2_000  # of a line that has not ended, as far as it is shown
+_LONGEST_LOOK = 24  # characters of an escape sequence that the cut may have gone through
 
 
 class Line(msgspec.Struct, gc=False):
@@ -67,6 +69,21 @@ class Intake:
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._rest = ""
         self._level: int | None = None
+
+    @property
+    def open_text(self) -> str:
+        """What came of the line that has not ended, masked as its entry will be; of a long one the end.
+
+        A long one is cut where a terminal would begin anew: behind a carriage return, else before a look.
+        """
+        rest = self._rest
+        if len(rest) <= OPEN_CHARACTERS:
+            return rest
+        end = rest[-OPEN_CHARACTERS:]
+        _, found, anew = end.partition("\r")
+        if found and anew.strip("\r"):
+            return anew
+        return "…" + end[max(end.find("\x1b", 0, _LONGEST_LOOK), 0) :]
 
     def feed(self, data: bytes) -> list[Line]:
         """The next bytes in, the lines that are complete by now out."""

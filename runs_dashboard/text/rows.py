@@ -71,6 +71,18 @@ def log_row_html(
     return row, ansi_state
 
 
+def growing_row_html(message: str, stream: str) -> str:
+    """The row below the last line for a line that has not ended; empty where nothing of it would be seen.
+
+    It has no number and no time: it is no log entry yet.
+    """
+    if not ansi.strip(message).strip():
+        return ""
+    kind = ' class="growing er"' if stream == "stderr" else ' class="growing"'
+    html = ansi.to_html(message)[0]
+    return f'<div id="growing"{kind}><i title="This line has not ended yet">…</i><span>{html}</span></div>'
+
+
 def step_head_html(action: str, attempt: int | None) -> str:
     """The row above the lines of another step, or of another attempt at it."""
     attempt = attempt or 1

@@ -14,7 +14,7 @@ from .access import read_text
 if TYPE_CHECKING:
     from django.http import QueryDict
 
-    from ..models import Entry, Run, Stretch
+    from ..models import Entry, GrowingLine, Run, Stretch
 
 WINDOW = 500  # lines
 CONTEXT = 20  # lines shown before the one that was asked for
@@ -81,6 +81,10 @@ class LogQuery:
 
     def view(self, run: Run) -> LogView:
         return LogView(run, action=self.step, attempt=self.attempt, stream=self.stream, levels=self.levels)
+
+    def has(self, line: GrowingLine) -> bool:
+        """Whether the line that is growing belongs to the part of the log that is asked for."""
+        return line.is_in(action=self.step, attempt=self.attempt, stream=self.stream, levels=self.levels)
 
     def part(self) -> dict[str, str]:
         """The parameters that say which part of the log it is, without the place."""

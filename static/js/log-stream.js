@@ -1,5 +1,6 @@
 // The way of new lines into an open page: a stream that is taken up again where it broke, or, where none gets through,
 // a question every two seconds. Both hand on HTML as the event "log:lines" on #tail, and say in words how it stands.
+// The line that has not ended comes by the stream alone, as the event "log:growing"; no HTML: there is none.
 const STALE = 32_000; // milliseconds without a word; the server sends one at least every 15 s
 const OPENED = 10_000; // milliseconds for the first word: a proxy that holds it back lets no stream through
 const FAILURES = 3; // in a row, before asking instead
@@ -7,6 +8,7 @@ const ASK_EVERY = 2000; // milliseconds
 const TRY_AGAIN = 30_000; // milliseconds between tries of the stream while asking
 const AWAY = 60_000; // milliseconds after which what was missed is not streamed but read anew
 const SLOWEST = 8000; // milliseconds between two tries
+const SETTLED = 1000; // milliseconds after which a stream that has begun would have said what is growing
 
 function logStream() {
   const tail = document.getElementById("tail");
@@ -21,6 +23,7 @@ function logStream() {
   let waiting = 0; // for the next try
   let poller = 0;
   let isOver = false;
+  let settling = 0; // until the stream has said what the page may still show
 
   const clock = () => new Date().toLocaleTimeString("en-GB", { timeZone: log.box.dataset.zone || undefined });
   const say = (text, isTrouble = false) => {
@@ -28,6 +31,10 @@ function logStream() {
     fresh.toggleAttribute("data-stale", isTrouble);
   };
   const hand = (html, last) => tail.dispatchEvent(new CustomEvent("log:lines", { detail: { html, last } }));
+  const grow = (html) => {
+    clearTimeout(settling);
+    tail.dispatchEvent(new CustomEvent("log:growing", { detail: html }));
+  };
 
   // --- the stream -----------------------------------------------------------------------------------------------
 
@@ -63,6 +70,7 @@ function logStream() {
       failures = mine.signal.reason === "late" ? FAILURES : failures + 1;
     } finally {
       clearTimeout(silence);
+      grow("");
       if (connection === mine) connection = null;
       mine.abort();
     }
@@ -75,6 +83,7 @@ function logStream() {
     failures = 0;
     clearInterval(poller);
     poller = 0;
+    settling = setTimeout(grow, SETTLED, "");
     say(`Streaming, ${clock()}`);
   }
 
@@ -92,7 +101,8 @@ function logStream() {
       over();
       return true;
     }
-    if (data.length) {
+    if (name === "growing") grow(data.join("\n"));
+    else if (data.length) {
       reached = Math.max(reached, Number(id));
       log.note(reached);
       hand(data.join("\n"), reached);

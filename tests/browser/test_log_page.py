@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -206,6 +207,80 @@ def test_a_reader_away_from_the_end_stays_and_comes_back_without_a_reload(page: 
         expect(page.locator("#fresh")).to_contain_text("Ended")
     numbers = page.evaluate("[...document.querySelectorAll('#lines > [id^=L]')].map(row => Number(row.id.slice(1)))")
     assert numbers == list(range(numbers[0], 13_016))
+
+
+# Prints what a bar does, one part of it for each file that is made.
+BAR = """
+id: {name}
+name: {name}
+steps:
+  - id: load
+    component: command
+    with:
+      run:
+        - sh
+        - -c
+        - |
+          until_made() {{ while [ ! -e {folder}/$1 ]; do sleep 0.05; done; }}
+          seq 1 100
+          printf '\\033[32m10%%\\033[0m\\r'
+          until_made more
+          printf '\\033[32m20%%\\033[0m\\r'
+          until_made beside
+          seq 101 140 >&2
+          until_made done
+          printf 'done\\n'
+          until_made asked
+          printf 'Continue? '
+          until_made end
+"""
+
+
+def test_a_line_that_has_not_ended_is_seen_below_the_last_and_then_becomes_one(
+    page: Page, dashboard: Product, tmp_path: Path
+) -> None:
+    dashboard.load_flow(BAR.format(name="growing", folder=tmp_path))
+    growing = page.locator("#lines > #growing:last-child > span")
+    with dashboard.api() as client:
+        started = client.post("/api/v1/flow-runs", json={"flowId": "growing", "flowType": "automation", "args": {}})
+        assert started.status_code == 201, started.text
+        uid = started.json()["id"]
+        page.goto(f"/runs/{uid}/")
+        expect(growing).to_have_text("10%")
+        page.evaluate("document.getElementById('lines').scrollIntoView({block: 'end'})")
+        expect(growing).to_be_in_viewport()
+        expect(growing.locator(".f2")).to_have_text("10%")
+        expect(page.locator("#L100")).to_be_attached()
+        page.reload()
+        expect(growing).to_have_text("10%", timeout=1_000)
+        page.evaluate("window.isSame = true; document.getElementById('lines').scrollIntoView({block: 'end'})")
+        (tmp_path / "more").touch()
+        expect(growing).to_have_text("20%")
+        (tmp_path / "beside").touch()
+        expect(page.locator("#L140")).to_be_in_viewport()
+        expect(growing).to_have_text("20%")
+        expect(growing).to_be_in_viewport()
+
+        page.locator("#lines").hover()
+        page.mouse.wheel(0, -900)
+        expect(page.get_by_label("Follow")).not_to_be_checked()
+        page.wait_for_function("() => new Promise(done => setTimeout(() => done(true), 300))")
+        before = page.evaluate(SEEN)
+        (tmp_path / "done").touch()
+        expect(page.locator("#L141 > span")).to_have_text("done")
+        expect(page.locator("#growing")).to_have_count(0)
+        (tmp_path / "asked").touch()
+        expect(growing).to_have_text("Continue? ")
+        assert page.evaluate(SEEN) == before, "who reads elsewhere is not moved"
+        go_to(page, "100%")
+        expect(page.locator("#L141")).to_be_in_viewport()
+        (tmp_path / "end").touch()
+        expect(page.locator("#L142")).to_be_attached()
+        expect(page.locator("#growing")).to_have_count(0)
+        expect(page.locator("#fresh")).to_contain_text("Ended")
+        assert page.evaluate("window.isSame"), "the page was not loaded anew"
+        listed = client.get(f"/api/v1/flow-runs/{uid}/flow-run-logs", params={"after": 139}).json()["items"]
+    assert [entry["message"].split("\r")[-1] for entry in listed] == ["140", "done", "Continue? "]
 
 
 def test_where_no_stream_gets_through_the_page_asks_and_says_so(

@@ -237,6 +237,24 @@ def test_a_stream_ends_by_itself_and_the_client_comes_again(
     asyncio.run(watch())
 
 
+def test_a_viewer_who_wants_none_of_the_lines_is_not_left_in_silence(
+    reported: Reported, cookie_header: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "COMMENT_SECONDS", 0.4)
+
+    async def watch() -> None:
+        path = f"{reported.page_path}?level=error"
+        async with asyncio.timeout(20), serving() as (port, _), opened(port, path, cookie_header) as one:
+            blocks = one.blocks()
+            assert await anext(blocks) == b":"
+            word = asyncio.ensure_future(anext(blocks))
+            last = await say_until(reported, word.done)  # each line wakes the viewer up
+            assert await word == b":"
+            assert last > 1
+
+    asyncio.run(watch())
+
+
 def test_the_source_rests_when_nobody_watches(
     reported: Reported, key_header: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runs_dashboard.text.intake import Intake, Line, Redactor, split_text
+from runs_dashboard.text.intake import OPEN_CHARACTERS, Intake, Line, Redactor, split_text
 
 # Bytes that matter to the gateway come often; all others come too.
 PIECES = st.sampled_from(
@@ -114,3 +114,49 @@ def test_an_intake_can_go_on_after_its_end() -> None:
 def test_text_of_a_client_goes_the_same_way() -> None:
     lines = split_text("WARN \ud800 token-123\nlast", Redactor(["token-123"]), clock=lambda: 3.0)
     assert lines == [Line("WARN \ufffd ***", 2, None, 3.0), Line("last", 1, None, 3.0, True)]
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"hunt", b"er2-se", b"cret", b"hunter2-secret", b"10%\r", b" ", b"\n", b"\xe2\x82", b"\xac"])
+    )
+)
+def test_the_open_text_never_tells_more_than_the_entries_that_follow(pieces: list[bytes]) -> None:
+    intake = Intake("stdout", Redactor(["hunter2-secret"]))
+    lines: list[Line] = []
+    told = []
+    for piece in pieces:
+        lines += intake.feed(piece)
+        told.append(join(lines) + intake.open_text)
+    whole = join(lines + intake.flush())
+    assert "hunter2-secret" not in whole
+    assert all(whole.startswith(text) for text in told)
+
+
+def test_the_beginning_of_a_secret_is_not_in_the_open_text() -> None:
+    intake = Intake("stdout", Redactor(["hunter2-secret"]))
+    intake.feed(b"the key is hunter2-se")
+    assert intake.open_text == "the key is "
+    intake.feed(b"cret, now")
+    assert intake.open_text == "the key is ***, now"
+    intake.feed(b"\nContinue? ")
+    assert intake.open_text == "Continue? "
+    intake.flush()
+    assert intake.open_text == ""
+
+
+def test_of_a_long_open_line_the_end_is_told_from_where_a_terminal_would_begin_anew() -> None:
+    intake = Intake("stdout")
+    intake.feed(b"\r".join(b"%d%% done" % number for number in range(1_000)))
+    assert len(intake.open_text) <= OPEN_CHARACTERS
+    assert intake.open_text.split("\r")[0].endswith("% done")
+    assert intake.open_text.endswith("\r999% done")
+
+    intake = Intake("stdout")
+    intake.feed(b"\x1b[32m.\x1b[0m" * 1_000)
+    assert len(intake.open_text) <= OPEN_CHARACTERS + 1
+    assert intake.open_text.startswith("…\x1b[")
+
+    intake = Intake("stdout")
+    intake.feed(b"." * 5_000 + b"\r")
+    assert intake.open_text == "…" + "." * (OPEN_CHARACTERS - 1) + "\r"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runs_dashboard.models.log_reading import Entry
 from runs_dashboard.text import ansi
-from runs_dashboard.text.rows import log_row_html, step_head_html
+from runs_dashboard.text.rows import growing_row_html, log_row_html, step_head_html
 
 AT = datetime(2026, 3, 29, 0, 59, 59, 999_400, tzinfo=UTC)
 
@@ -129,3 +129,23 @@ def test_whatever_a_line_says_a_row_is_one_element_of_known_tags(
     attributes = set(re.findall(r'\s([a-z-]+)="', re.sub(r'="[^"]*"', '="', row)))
     known = {"id", "class", "data-step", "href", "datetime", "title", "rel", "target"}
     assert attributes <= known | {"data-fold", "data-move", "data-at"}
+
+
+def test_a_line_that_grows_is_shown_as_the_screen_would_without_number_and_time() -> None:
+    assert growing_row_html("10%\r\x1b[32m20%\x1b[0m <i>", "stdout") == (
+        '<div id="growing" class="growing"><i title="This line has not ended yet">…</i>'
+        '<span><span class="f2">20%</span> &lt;i&gt;</span></div>'
+    )
+    assert 'class="growing er"' in growing_row_html("x", "stderr")
+
+
+@pytest.mark.parametrize("message", ["", "  ", "\x1b[2K\r", "\r\r", "\x1b[?25l"])
+def test_nothing_is_shown_where_the_screen_would_show_nothing(message: str) -> None:
+    assert growing_row_html(message, "stdout") == ""
+
+
+@given(MESSAGES)
+def test_whatever_grows_is_one_element_of_known_tags(message: str) -> None:
+    row = growing_row_html(message, "stdout")
+    assert set(re.findall(r"<([a-zA-Z]+)", row)) <= {"div", "a", "i", "span", "bdi"}
+    assert row.count("<div ") == row.count("</div>") == (1 if row else 0)

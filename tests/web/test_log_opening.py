@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from runs_dashboard.models import Run, Status, Step
+from runs_dashboard.models import GrowingLine, Run, Status, Step
 
 from ..models.runs import claim, make_flow, make_run
 from .making import write_log
@@ -172,3 +172,31 @@ def test_a_time_is_found_by_halves(client: Client, tenant: Tenant) -> None:
     with CaptureQueriesContext(connection) as asked:
         client.get(f"/runs/{run.uid}/log/go/?to=13:00", headers={"Accept": "application/json"})
     assert len(asked) <= 20
+
+
+@pytest.mark.parametrize(
+    ("query", "is_shown"),
+    [
+        ("", True),
+        ("from=end", True),
+        ("step=fetch&stream=stdout", True),
+        ("from=1", False),
+        ("step=load", False),
+        ("stream=stderr", False),
+        ("level=error", False),
+    ],
+)
+def test_the_line_that_has_not_ended_stands_below_the_end_of_its_part(
+    client: Client, tenant: Tenant, query: str, is_shown: bool
+) -> None:
+    run = make_run(make_flow(tenant), Status.RUNNING)
+    write_log(run, [f"line {number}" for number in range(600)])
+    run.grow(GrowingLine("fetch", 1, "stdout", "10%\r20% <b>"), token=run.token)
+
+    page = Page(client.get(f"/runs/{run.uid}/?{query}"))
+    rows = page.find("div", id="growing")
+    assert [row.text for row in rows] == (["…20% <b>"] if is_shown else [])
+    assert "growing" not in client.get(f"/runs/{run.uid}/log/?after=500").content.decode(), "it is no line of the log"
+
+    run.finish(Status.FAILED, token=run.token)
+    assert Page(client.get(f"/runs/{run.uid}/?{query}")).find("div", id="growing") == []

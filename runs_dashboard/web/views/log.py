@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
-from ...models import Role, read_marks
+from ...models import Role, read_growing, read_marks
 from ...text.clean import clean
 from ...text.levels import LEVELS
 from ..access import find_run, needs
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from django.http import HttpResponse
 
-    from ...models import Run, Step
+    from ...models import GrowingLine, Run, Step
     from ..access import MemberRequest
+    from ..log_window import LogWindow
 
 PLACE_LENGTH = 60
 
@@ -45,7 +46,14 @@ def log_context(request: MemberRequest, run: Run, steps: Sequence[Step]) -> dict
         "here": _read_line(request.GET.get("here", "")) or window.error or 0,
         "zone": timezone.get_current_timezone_name(),
         "display": request.user.log_display,
+        "growing": _find_growing(run, window),
     }
+
+
+def _find_growing(run: Run, window: LogWindow) -> GrowingLine | None:
+    """The line that is growing, where the page shows the end of the part of the log that it belongs to."""
+    line = read_growing(run.status, run.growing_line)
+    return line if line is not None and window.later is None and window.query.has(line) else None
 
 
 def _stream_url(run: Run, window: Any) -> str:
