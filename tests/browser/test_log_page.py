@@ -308,6 +308,11 @@ def test_choices_of_display_follow_the_person_to_another_browser(
     page.goto(f"/runs/{long_run}/#L60000")
     expect(page.locator("#L60000 > time")).to_have_text(re.compile(r"12:\d\d:\d\d|1[0-3]:10:00.000"))
     page.locator("#log-display > summary").click()
+    with page.expect_response(lambda answer: answer.url.endswith("/account/log/")):
+        page.locator("#t-off").check()
+    expect(page.locator("#L60000 > time")).to_be_hidden()
+    width = page.locator("#L60000 > span").evaluate("text => text.getBoundingClientRect().width")
+    assert width > 300, "the text has the room of the times"
     with page.expect_response(lambda answer: answer.url.endswith("/account/log/") and answer.status == 204):
         page.get_by_label("Since the start").check()
     expect(page.locator("#L60000 > time")).to_have_text("+10:00.000")
