@@ -53,7 +53,10 @@ def log_context(request: MemberRequest, run: Run, steps: Sequence[Step]) -> dict
 def _find_growing(run: Run, window: LogWindow) -> GrowingLine | None:
     """The line that is growing, where the page shows the end of the part of the log that it belongs to."""
     line = read_growing(run.status, run.growing_line)
-    return line if line is not None and window.later is None and window.query.has(line) else None
+    has_grown = window.last_line > run.line_count  # since the run was read: the line may be among the new ones
+    if line is None or has_grown or window.later is not None or not window.query.has(line):
+        return None
+    return line
 
 
 def _stream_url(run: Run, window: Any) -> str:
