@@ -88,10 +88,10 @@ def test_what_the_reader_does_survives_every_poll(page: Page, dashboard: Product
 
 def test_selected_text_holds_the_page_still_and_then_it_goes_on(page: Page, dashboard: Product, live_run: str) -> None:
     page.goto(f"/runs/{live_run}/")
-    day = "document.querySelector('#side-inputs li[data-path=\"inputs.day\"]')"
-    page.evaluate(f"getSelection().selectAllChildren({day})")
+    customer = "document.querySelector('#side-inputs li[data-path=\"inputs.customer\"]')"
+    page.evaluate(f"getSelection().selectAllChildren({customer})")
     selected = page.evaluate("String(getSelection())")
-    assert "day" in selected
+    assert "customer" in selected
     with dashboard.api() as client:
         report(client, live_run, phase="running", actions=steps(3))
     page.wait_for_timeout(2_500)  # longer than a poll takes
