@@ -46,6 +46,7 @@ class Product:
         self.password: str | None = None
         self.process: subprocess.Popen[bytes] | None = None
         self.may_log_errors = False
+        self.keys: dict[str, str] = {}  # by user
         self.environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self.environment |= {"HOME": str(data_dir), "DATA_DIR": str(data_dir)}
         if database_url:
@@ -188,8 +189,10 @@ class Product:
         self.manage("loadflows", str(file))
 
     def api(self, *, user: str = "admin") -> httpx.Client:
-        """A client of the API with a new key of `user`; close it."""
-        key = self.manage("createkey", "--user", user).strip()
+        """A client of the API with a key of `user`, always the same one; close it."""
+        if user not in self.keys:
+            self.keys[user] = self.manage("createkey", "--user", user).strip()
+        key = self.keys[user]
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=30)
 
     @contextlib.contextmanager
