@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # takes much longer than the other.
 BESIDE_SQLITE = (
     "tests/browser/test_axe.py",
+    "tests/browser/test_bulk.py",
     "tests/browser/test_find.py",
     "tests/browser/test_keys.py",
     "tests/browser/test_left_open.py",
