@@ -94,13 +94,17 @@ class RunFilter(django_filters.FilterSet):
     flow_version_id = TextFilter(method="of_version")
     virtual_environment_id = TextFilter(method="in_environment")
 
+    base_filters: dict[str, django_filters.Filter]
+
     class Meta:
         model = Run
         fields: list[str] = []
 
-    def __init__(self, *args: Any, tenant: Any, **kwargs: Any) -> None:
+    def __init__(self, data: Any = None, *args: Any, tenant: Any, **kwargs: Any) -> None:
         self.tenant = tenant
-        super().__init__(*args, **kwargs)
+        # Those that are asked for: to copy all of them, as the library does, took a tenth of the time of a page.
+        self.base_filters = {name: one for name, one in self.base_filters.items() if name in (data or ())}
+        super().__init__(data, *args, **kwargs)
 
     def of_flow(self, rows: QuerySet, name: str, value: str) -> QuerySet:
         return rows.filter(flow_id__in=self._flows(value))
