@@ -17,6 +17,7 @@ from ...models.rollup import moment_of
 from ...text.export import neutralise
 from ..access import needs, read_text
 from ..charts import draw_durations, draw_outcomes
+from ..insight_rows import draw_rows
 from ..insight_tables import KINDS, Links, make_headline, make_report, make_table
 from ..period import PRESETS, read_period
 from ..words import say_instant
@@ -55,6 +56,7 @@ def insights(request: MemberRequest) -> HttpResponse:
         "flows": Flow.objects.of(request.tenant).order_by("name").values_list("slug", "name")[:FLOWS_LIMIT],
         "problems": [said for said in (problem, unknown) if said],
         "report": report,
+        "rows": {kind: draw_rows(kind, rows, period.before_words) for kind, rows in report.tables.items()},
         "links": {kind: links.to(period.span, kind) for kind in KINDS},
         "headline": make_headline(report, period, links),
         "query": urlencode(asked),
