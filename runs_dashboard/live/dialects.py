@@ -148,7 +148,7 @@ class ApiDialect:
 
 @lru_cache(maxsize=64)  # many viewers are shown the same
 def _render_growing(growing: GrowingLine) -> str:
-    return growing_row_html(growing.text, growing.stream)
+    return growing_row_html(growing.text, growing.stream, growing.action)
 
 
 def _describe(run_uid: str, entry: Entry) -> dict[str, object]:

@@ -262,7 +262,7 @@ def log_rows(entries: Iterable[Entry], *, heads: bool = False) -> SafeString:
 @register.simple_tag
 def growing_row(line: GrowingLine | None) -> SafeString:
     """The row of the line that has not ended, where there is one; escaped by the renderers of `runs_dashboard.text`."""
-    html = growing_row_html(line.text, line.stream) if line is not None else ""
+    html = growing_row_html(line.text, line.stream, line.action) if line is not None else ""
     return mark_safe(html)  # noqa: S308  (made by growing_row_html alone)
 
 

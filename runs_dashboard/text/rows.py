@@ -71,16 +71,17 @@ def log_row_html(
     return row, ansi_state
 
 
-def growing_row_html(message: str, stream: str) -> str:
+def growing_row_html(message: str, stream: str, action: str) -> str:
     """The row below the last line for a line that has not ended; empty where nothing of it would be seen.
 
-    It has no number and no time: it is no log entry yet.
+    It has no number and no time: it is no log entry yet. action: the id of its step.
     """
     if not ansi.strip(message).strip():
         return ""
     kind = ' class="growing er"' if stream == "stderr" else ' class="growing"'
     html = ansi.to_html(message)[0]
-    return f'<div id="growing"{kind}><i title="This line has not ended yet">…</i><span>{html}</span></div>'
+    title = f"Step {escape(action)} has not ended this line yet"
+    return f'<div id="growing"{kind}><i title="{title}">…</i><span>{html}</span></div>'
 
 
 def step_head_html(action: str, attempt: int | None) -> str:

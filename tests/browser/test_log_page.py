@@ -302,6 +302,27 @@ def test_where_no_stream_gets_through_the_page_asks_and_says_so(
         expect(page.locator("#fresh")).to_contain_text("Ended")
 
 
+def test_where_no_stream_gets_through_nothing_stands_there_that_has_grown_since(
+    page: Page, dashboard: Product, tmp_path: Path, expected_complaints: list[str]
+) -> None:
+    expected_complaints.append("net::ERR_FAILED")
+    dashboard.load_flow(BAR.format(name="growing-unseen", folder=tmp_path))
+    with dashboard.api() as client:
+        started = client.post(
+            "/api/v1/flow-runs", json={"flowId": "growing-unseen", "flowType": "automation", "args": {}}
+        )
+        uid = started.json()["id"]
+        wait_for(lambda: 'id="growing"' in page.request.get(f"/runs/{uid}/").text(), "a line grows", every=0.2)
+        page.route("**/log/stream*", lambda route: route.abort())
+        page.goto(f"/runs/{uid}/")
+        expect(page.locator("#L100")).to_be_attached()
+        expect(page.locator("#growing")).to_have_count(0)
+        for name in ("more", "beside", "done", "asked", "end"):
+            (tmp_path / name).touch()
+        expect(page.locator("#L142")).to_be_attached()
+        expect(page.locator("#fresh")).to_contain_text("Ended")
+
+
 def test_choices_of_display_follow_the_person_to_another_browser(
     page: Page, long_run: str, new_context: Any, signed_in_state: Any
 ) -> None:

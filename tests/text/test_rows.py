@@ -132,20 +132,20 @@ def test_whatever_a_line_says_a_row_is_one_element_of_known_tags(
 
 
 def test_a_line_that_grows_is_shown_as_the_screen_would_without_number_and_time() -> None:
-    assert growing_row_html("10%\r\x1b[32m20%\x1b[0m <i>", "stdout") == (
-        '<div id="growing" class="growing"><i title="This line has not ended yet">…</i>'
+    assert growing_row_html("10%\r\x1b[32m20%\x1b[0m <i>", "stdout", '"load"') == (
+        '<div id="growing" class="growing"><i title="Step &quot;load&quot; has not ended this line yet">…</i>'
         '<span><span class="f2">20%</span> &lt;i&gt;</span></div>'
     )
-    assert 'class="growing er"' in growing_row_html("x", "stderr")
+    assert 'class="growing er"' in growing_row_html("x", "stderr", "load")
 
 
 @pytest.mark.parametrize("message", ["", "  ", "\x1b[2K\r", "\r\r", "\x1b[?25l"])
 def test_nothing_is_shown_where_the_screen_would_show_nothing(message: str) -> None:
-    assert growing_row_html(message, "stdout") == ""
+    assert growing_row_html(message, "stdout", "load") == ""
 
 
-@given(MESSAGES)
-def test_whatever_grows_is_one_element_of_known_tags(message: str) -> None:
-    row = growing_row_html(message, "stdout")
+@given(MESSAGES, st.text(max_size=30))
+def test_whatever_grows_is_one_element_of_known_tags(message: str, action: str) -> None:
+    row = growing_row_html(message, "stdout", action)
     assert set(re.findall(r"<([a-zA-Z]+)", row)) <= {"div", "a", "i", "span", "bdi"}
     assert row.count("<div ") == row.count("</div>") == (1 if row else 0)
