@@ -188,3 +188,17 @@ def test_a_step_that_ends_within_a_line_leaves_nothing_growing(tenant: Tenant) -
     assert run.status == Status.FAILED
     assert run.growing_line is None
     assert [(entry.message, entry.is_open) for entry in entries(run)] == [("half", True)]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("quick")
+def test_a_real_program_that_ends_its_lines_costs_no_statement_more(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[object] = []
+    monkeypatch.setattr(Run, "grow", lambda self, line, *, token: noted.append(line))
+    source = "import time\nfor n in range(30):\n    print(*range(400), sep='\\n', flush=True)\n    time.sleep(0.05)"
+    run = execute(load(tenant, [program(source)]))
+
+    assert run.line_count == 12_000
+    assert noted == []
