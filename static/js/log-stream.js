@@ -101,8 +101,10 @@ function logStream() {
       over();
       return true;
     }
-    if (name === "growing") grow(data.join("\n"));
-    else if (data.length) {
+    if (name === "growing") {
+      grow(data.join("\n"));
+      say(`Streaming, ${clock()}`);
+    } else if (data.length) {
       reached = Math.max(reached, Number(id));
       log.note(reached);
       hand(data.join("\n"), reached);

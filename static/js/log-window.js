@@ -113,6 +113,7 @@ function logWindow() {
     if (!(count > lineCount)) return;
     lineCount = count;
     document.getElementById("line-count").textContent = shown(count);
+    document.getElementById("line-word").textContent = count === 1 ? "line" : "lines";
     section.toggleAttribute("data-wide", count >= 1e6);
     const later = cut("later");
     if (later && !section.dataset.part) later.replaceWith(makeCut("later"));
