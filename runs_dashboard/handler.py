@@ -20,6 +20,8 @@ from django.core.signals import request_started
 from django.db import close_old_connections
 from django.urls import set_script_prefix
 
+from .query_time import limited
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -82,7 +84,8 @@ class Handler(ASGIHandler):
         set_script_prefix(get_script_prefix(scope))
         request_started.send(sender=type(self), scope=scope)
         request, refusal = self.create_request(scope, body)
-        response: Any = refusal if request is None else self.get_response(request)
+        with limited():
+            response: Any = refusal if request is None else self.get_response(request)
         response._handler_class = type(self)
         if response.streaming:
             close_old_connections()

@@ -1,13 +1,16 @@
-"""Whose rows a request is about, and who acts: set once, so that no view looks for itself."""
+"""Whose rows a request is about, and who acts: set once, so that no view looks for itself. And what takes too long."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from .models import Actor, Membership, Role, Tenant
+from .query_time import SENTENCE, is_too_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 TENANT_SESSION_KEY = "tenant"
+LOGGED = 500  # characters of an address
+
+logger = logging.getLogger(__name__)
 
 
 class TenantMiddleware:
@@ -39,6 +45,22 @@ class TenantMiddleware:
             return self.get_response(request)
         finally:
             timezone.deactivate()
+
+
+class QueryTimeMiddleware:
+    """Says to a reader that his question takes too long; the API says it in its own shape."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not is_too_long(exception):
+            return None
+        logger.warning("Too long for the database: %s", request.get_full_path()[:LOGGED])
+        return render(request, "too_long.html", {"sentence": SENTENCE}, status=422)
 
 
 def find_membership(request: HttpRequest) -> Membership | None:

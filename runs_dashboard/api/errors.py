@@ -17,6 +17,7 @@ from rest_framework import exceptions as rest
 
 from ..definition.inputs import InputError
 from ..models import BulkRefused, FlowDisabled, KeyReused, StatusConflict
+from ..query_time import SENTENCE, is_too_long
 from ..text.intake import NotJSON, TooDeep, TooLarge
 
 logger = logging.getLogger(__name__)
@@ -146,6 +147,9 @@ def answer_error(error: Exception, context: dict[str, Any]) -> HttpResponse | No
             for name, said in error.problems
         ]
         return error_response(422, problems)
+    if is_too_long(error):
+        logger.warning("Too long for the database: %s", error)
+        return error_response(422, [Problem(["query"], SENTENCE, "too_long")])
     for kind, status, loc, word in TABLE:
         if isinstance(error, kind):
             answer = error_response(status, [Problem(list(loc), OWN_WORDS.get(kind) or str(error), word)])

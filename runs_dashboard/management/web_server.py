@@ -11,6 +11,8 @@ import time
 
 from django.conf import settings
 
+from ..query_time import bound_connections
+
 MAX_CONNECTIONS = 4_096  # open at once, streams among them; more are answered 503
 OPEN_FILES = 16_384
 GRACEFUL_SECONDS = 3  # for requests on their way; open streams end then and come back by themselves
@@ -71,6 +73,7 @@ def serve(door: socket.socket) -> None:
     """Answers requests until SIGTERM or SIGINT; then those on their way are finished."""
     import uvicorn
 
+    bound_connections()  # in this process only: the worker's chores take their time
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
