@@ -68,14 +68,10 @@ def _draw_options(tenant: Tenant) -> dict[str, SafeString]:
     key = f"question-options:{tenant.pk}"
     kept: dict[str, SafeString] | None = cache.get(key)
     if kept is None:
-        named = {
-            kind: [(name, "") for name in names] for kind, names in find_choices(tenant).items() if kind != "flows"
-        }
-        named["flows"] = [(slug, name if name != slug else "") for slug, name in find_choices(tenant)["flows"]]
-        kept = {
-            kind: join(fill('<option value="{}">{}', value, word) for value, word in pairs)
-            for kind, pairs in named.items()
-        }
+        choices = find_choices(tenant)
+        pairs = {kind: [(name, "") for name in choices[kind]] for kind in ("environments", "people", "components")}
+        pairs["flows"] = [(slug, name if name != slug else "") for slug, name in choices["flows"]]
+        kept = {kind: join(fill('<option value="{}">{}', *pair) for pair in named) for kind, named in pairs.items()}
         cache.set(key, kept, KEEP_SECONDS)
     return kept
 

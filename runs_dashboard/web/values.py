@@ -24,7 +24,15 @@ SHOWN_STEPS = 100  # steps whose outputs the run's page reads
 
 def read_values(run: Run, part: str) -> Any:
     """The whole value of a part, one of NAMES."""
-    return read_outputs(run) if part == "outputs" else run.args if part == "inputs" else getattr(run, part)
+    if part == "outputs":
+        return read_outputs(run)
+    return read_inputs(run) if part == "inputs" else getattr(run, part)
+
+
+def read_inputs(run: Run) -> dict[str, Any]:
+    """The args, those that the flow declares first and in its order: PostgreSQL keeps the shorter names first."""
+    declared = run.version.definition.get("inputs") or {}
+    return {**{name: run.args[name] for name in declared if name in run.args}, **run.args}
 
 
 def read_outputs(run: Run, *, most: int | None = None) -> dict[str, Any]:

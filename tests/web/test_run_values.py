@@ -122,3 +122,11 @@ def test_a_payloads_body_is_a_file_as_it_was_kept(client: Client, run: Run, body
     assert "attachment" in answer["Content-Disposition"]
     if ending == "txt":
         assert client.get(f"/runs/{run.uid}/values/{payload.uuid}/").status_code == 404
+
+
+def test_inputs_stand_in_the_order_in_which_the_flow_declares_them(client: Client, tenant: Tenant, oli: User) -> None:
+    flow = make_flow(tenant, extra="inputs:\n  warehouse: {type: string}\n  day: {type: string}")
+    run = flow.start({"a": 1, "day": "2026-11-22", "warehouse": "north"}, trigger="manual", by=actor(oli))
+    for address in (f"/runs/{run.uid}/", f"/runs/{run.uid}/values/inputs/"):
+        paths = [e.attrs["data-path"] for e in Page(client.get(address)).find("li") if "data-path" in e.attrs]
+        assert paths[:3] == ["inputs.warehouse", "inputs.day", "inputs.a"], address

@@ -20,7 +20,7 @@ from ..storage_words import is_bounded
 from ..timeline import draw
 from ..trail import tell
 from ..usual import usual_steps
-from ..values import SHOWN_STEPS, read_outputs
+from ..values import SHOWN_STEPS, read_inputs, read_outputs
 from .log import log_context
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _about(request: MemberRequest, run: Run) -> dict[str, Any]:
         "resolves": find_resolved(run),
         "steps": steps,
         "timeline": timeline,
-        "inputs": run.args,
+        "inputs": read_inputs(run),
         "outputs": read_outputs(run, most=SHOWN_STEPS),
         "tracked": _tracked(run),
         "tags": list(run.tags.order_by("key").values_list("key", "value")[:RELATED_LIMIT]),
