@@ -34,6 +34,14 @@ class OrderedJSONField(models.JSONField):
     def db_type(self, connection: Any) -> str | None:
         return "json" if connection.vendor == "postgresql" else super().db_type(connection)
 
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        prepared_value = super().get_db_prep_value(value, connection, prepared)
+        if connection.vendor != "postgresql" or not hasattr(prepared_value, "obj"):
+            return prepared_value
+        from psycopg.types.json import Json  # imported late: the embedded product has no use for it
+
+        return Json(prepared_value.obj, prepared_value.dumps)  # as `jsonb` it would be sorted on its way
+
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         return super().from_db_value(value, expression, connection) if isinstance(value, str) else value
 

@@ -315,3 +315,9 @@ def test_the_list_of_flows_asks_once_for_all_figures(client: Client, tenant: Ten
     for number in range(5):
         make_run(make_flow(tenant, f"flow-{number}"), Status.SUCCEEDED)
     assert count() == few <= 6
+
+
+def test_the_start_form_asks_in_the_order_of_the_definition(client: Client, tenant: Tenant) -> None:
+    make_flow(tenant, extra="inputs:\n  warehouse: {type: string}\n  day: {type: string}\n  a: {type: string}")
+    names = [e.attrs.get("name", "") for e in Page(client.get("/flows/orders/")).find("input")]
+    assert [name for name in names if name.startswith("input.")] == ["input.warehouse", "input.day", "input.a"]
