@@ -27,7 +27,6 @@ ROOT = Path(__file__).resolve().parent.parent
 BESIDE_SQLITE = (
     "tests/browser/test_axe.py",
     "tests/browser/test_bulk.py",
-    "tests/browser/test_find.py",
     "tests/browser/test_keys.py",
     "tests/browser/test_left_open.py",
     "tests/browser/test_log_page.py",
@@ -40,6 +39,7 @@ BESIDE_SQLITE = (
     "tests/process/test_api_examples.py",
 )
 BESIDE_POSTGRES = (
+    "tests/browser/test_find.py",
     "tests/browser/test_inbox.py",
     "tests/browser/test_on_call.py",
     "tests/browser/test_run_list.py",
