@@ -187,6 +187,6 @@ def test_a_daemon_born_while_its_program_ends_is_found() -> None:
     for _ in range(5):
         ran = run(python(hop), drain=0.0)
 
-        assert ran.outcome.leftovers == 1
+        assert ran.outcome.leftovers >= 1, "a hop that is just ending may be seen, too"
         assert proctree.live_scopes(ran.scope) == {}
     assert find_zombies() == []
