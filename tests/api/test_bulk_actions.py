@@ -11,7 +11,7 @@ from django.utils import timezone
 from runs_dashboard.models import AuditEntry, BulkAction, Run, bulk_action, bulk_preview
 from runs_dashboard.models.bulk_action import MOST_RUNS
 
-from ..models.test_bulk_action import make_failed, work, work_off
+from ..models.bulk import make_failed, work, work_off
 from .world import ids, listed, make_flow
 
 if TYPE_CHECKING:

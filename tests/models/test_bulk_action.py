@@ -16,59 +16,20 @@ from runs_dashboard.models import (
     BulkAction,
     BulkRefused,
     BulkResult,
-    BulkRetry,
-    Environment,
     Flow,
     Membership,
     Run,
     Status,
     StatusConflict,
     bulk_action,
-    preview,
 )
 from runs_dashboard.models.retention import delete_runs, purge
 
-from ..web.making import make_history
+from .bulk import ask, make_failed, outcomes, work, work_off
 from .runs import actor, make_flow, make_run
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from runs_dashboard.models import Tenant, User
-
-
-def make_failed(tenant: Tenant, count: int, **fields: Any) -> list[Run]:
-    """Failed runs of one flow, the oldest first."""
-    return make_history(make_flow(tenant), count, status=Status.FAILED, **{"error": "boom", **fields})
-
-
-def ask(tenant: Tenant, user: User, act: str = "retry", **options: Any) -> BulkAction:
-    if "uids" not in options:
-        options.setdefault("runs", Run.objects.of(tenant).filter(status=Status.FAILED))
-        options.setdefault("pairs", [("status", "failed")])
-    return BulkAction.ask(tenant, act, by=actor(user), **options)
-
-
-def work(now: datetime | None = None, *, most: int = 10_000) -> int:
-    """Acts until nothing is due, as a worker does; how many acts that were."""
-    acts = 0
-    while acts < most and BulkAction.across_tenants.act_next(now):
-        acts += 1
-    return acts
-
-
-def work_off(action: BulkAction) -> BulkAction:
-    """To its end, by a clock that does not let a worker wait."""
-    now = timezone.now()
-    while action.is_open:
-        now += timedelta(seconds=1)
-        work(now)
-        action.refresh_from_db()
-    return action
-
-
-def outcomes(action: BulkAction) -> list[tuple[str, str]]:
-    return list(action.results.order_by("id").values_list("outcome", "reason"))
 
 
 def test_everything_that_matched_is_retried_the_oldest_first(tenant: Tenant, oli: User) -> None:
@@ -85,74 +46,6 @@ def test_everything_that_matched_is_retried_the_oldest_first(tenant: Tenant, oli
         assert result.new_run is not None
         assert (result.new_run.retried_run_id, result.new_run.created_by) == (result.run_id, oli)
     assert not later.retries.exists(), "what matches later does not belong to it"
-
-
-def test_a_retry_keeps_what_has_succeeded_where_it_can(tenant: Tenant, oli: User) -> None:
-    run = make_run(make_flow(tenant), Status.FAILED)
-    part = work_off(ask(tenant, oli)).results.get().new_run
-    assert part is not None
-    assert part.retried_from == "load"
-    Run.across_tenants.filter(pk=run.pk).update(is_retried=False)
-    whole = work_off(ask(tenant, oli, how=BulkRetry("start"))).results.get().new_run
-    assert whole is not None
-    assert whole.retried_from == ""
-
-
-DAYS = "inputs:\n  day: {type: string, format: date, required: true}\n  dry: {type: boolean}"
-OTHER_STEPS = "  - {id: only, component: command, with: {run: [echo, only]}}\n"
-
-
-def test_retries_take_the_newest_version_and_environment_where_that_was_asked_for(tenant: Tenant, oli: User) -> None:
-    environment = Environment.objects.of(tenant).create(name="production")
-    environment.publish({"HOST": "old"}, by=actor(oli))
-    for _ in range(2):
-        make_run(make_flow(tenant), Status.FAILED, environment="production")
-    flow, newest = make_flow(tenant, steps=OTHER_STEPS), environment.publish({"HOST": "new"}, by=actor(oli))
-    runs = Run.objects.of(tenant)
-    said = preview(runs, "retry")
-    assert (said.flow, said.older, said.older_environment) == (flow, 2, 2)
-    first, second = runs.order_by("id")
-
-    same = work_off(ask(tenant, oli, runs=runs.filter(pk=first.pk))).results.get().new_run
-    new = work_off(ask(tenant, oli, runs=runs.filter(pk=second.pk), how=BulkRetry("failed", True, True)))
-    mended = new.results.get().new_run
-
-    assert same is not None
-    assert (same.version_id, same.environment_version_id) == (first.version_id, first.environment_version_id)
-    assert mended is not None
-    assert (mended.version, mended.environment_version) == (flow.latest, newest)
-    assert mended.retried_from == "", "of what succeeded, nothing is in the newest version"
-    detail = AuditEntry.objects.of(tenant).get(action="bulk.retry", object_id=new.uid).detail
-    assert (detail["version"], detail["environment"]) == ("newest", "newest")
-
-
-def test_changed_inputs_go_into_every_retry_and_what_a_flow_refuses_is_told(tenant: Tenant, oli: User) -> None:
-    flow, free = make_flow(tenant, "dated", extra=DAYS), make_flow(tenant, "free")
-    runs = [flow.start({"day": f"2026-11-0{day}", "keep": day}, trigger="manual", by=actor(oli)) for day in (1, 2)]
-    runs.append(free.start({"day": "soon"}, trigger="manual", by=actor(oli)))
-    Run.objects.of(tenant).update(status=Status.FAILED, finished_at=timezone.now())
-    uids = [run.uid for run in runs]
-
-    action = work_off(ask(tenant, oli, uids=uids, how=BulkRetry(changes={"dry": True, "more": ["\0x"]})))
-    made = [result.new_run.args for result in action.results.order_by("id") if result.new_run]
-
-    more = {"dry": True, "more": ["\ufffdx"]}
-    assert made == [{"day": f"2026-11-0{day}", "keep": day, **more} for day in (1, 2)] + [{"day": "soon", **more}]
-    assert AuditEntry.objects.of(tenant).get(action="bulk.retry").detail["changed_inputs"] == ["dry", "more"]
-    Run.objects.of(tenant).filter(uid__in=uids).update(is_retried=False)
-    wrong = work_off(ask(tenant, oli, uids=uids, how=BulkRetry(changes={"day": "never"})))
-    assert [outcome for outcome, _ in outcomes(wrong)] == ["refused", "refused", "done"]
-    assert "day: " in outcomes(wrong)[0][1]
-
-
-@pytest.mark.parametrize("changes", [{"x": float("nan")}, {"x": "y" * 70_000}, {"x": [[[]]] * 200_000}])
-def test_changes_that_cannot_be_kept_are_refused_before_anything_is_done(
-    tenant: Tenant, oli: User, changes: dict[str, Any]
-) -> None:
-    make_failed(tenant, 1)
-    with pytest.raises(ValueError, match=r"[a-z]"):
-        ask(tenant, oli, how=BulkRetry(changes=changes))
-    assert not BulkAction.across_tenants.exists()
 
 
 def test_what_changed_since_is_refused_with_its_reason(tenant: Tenant, oli: User) -> None:
@@ -394,34 +287,6 @@ def test_a_revoked_key_ends_what_it_began(tenant: Tenant, oli: User) -> None:
     action.refresh_from_db()
     assert (action.status, action.done) == ("failed", 1)
     assert action.results.get(outcome="done").new_run.created_by_key == key  # type: ignore[union-attr]
-
-
-# --- what a preview says is what comes of it -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("act", ["retry", "stop", "review"])
-def test_a_preview_counts_what_will_be_refused(tenant: Tenant, oli: User, act: str) -> None:
-    flow, bare = make_flow(tenant), Flow.named("reported", tenant=tenant, by=actor(oli))
-    retried, reviewed, _ = (make_run(flow, Status.FAILED) for _ in range(3))
-    retried.retry(by=actor(oli))
-    reviewed.review(by=actor(oli))
-    make_run(flow, Status.RUNNING).request_stop(by=actor(oli))
-    make_run(flow, Status.RUNNING)
-    make_history(bare, 2, status=Status.FAILED, is_external=True)
-    runs = Run.objects.of(tenant)
-    said = preview(runs, act)
-    action = work_off(ask(tenant, oli, act, runs=runs, per_second=50))
-    assert (said.total, said.doable, said.refused) == (action.total, action.done, action.refused + action.skipped)
-    assert said.refused
-
-
-def test_a_preview_of_too_many_says_so(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    from runs_dashboard.models import bulk_preview
-
-    make_failed(tenant, 5)
-    monkeypatch.setattr(bulk_preview, "MOST_RUNS", 4)
-    said = preview(Run.objects.of(tenant), "retry")
-    assert (said.total, said.refusals) == (5, [])
 
 
 # --- what stays ----------------------------------------------------------------------------------------------------

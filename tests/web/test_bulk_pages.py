@@ -21,8 +21,8 @@ from runs_dashboard.models import (
     settle_failures,
 )
 
+from ..models.bulk import ask, make_failed, work, work_off
 from ..models.runs import actor, make_flow, make_run
-from ..models.test_bulk_action import ask, make_failed, work, work_off
 from .making import make_history
 from .reading import Page
 
